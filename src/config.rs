@@ -1,0 +1,152 @@
+//! What an endpoint is told before it speaks: limits, deadlines, and what the opening handshake agreed on.
+
+use core::time::Duration;
+
+use crate::text::Text;
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that asked for the connection, and masks its frames (§5.1).
+    Client,
+    /// The end that was asked, and does not.
+    Server,
+}
+
+/// How an endpoint behaves. The default is strict, bounded and safe to expose.
+///
+/// ```
+/// use std::time::Duration;
+/// use sansocket::Config;
+///
+/// let config = Config::new().max_message(1 << 20).keepalive(None).close_timeout(Duration::from_secs(2));
+/// assert_eq!(config.limits.message, 1 << 20);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// What the peer, and a caller who does not transmit, can make this end hold.
+    pub limits: Limits,
+    /// When to ask whether the peer is alive; `None`: never.
+    pub keepalive: Option<Keepalive>,
+    /// How long the opening handshake may take, from the first byte to the last. 10 s.
+    pub handshake_timeout: Duration,
+    /// How long the closing handshake may take, up to the end of the stream. 5 s.
+    pub close_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            keepalive: Some(Keepalive::default()),
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Config {
+    /// The default configuration.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets all limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the largest message, and with it the largest frame, in bytes.
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.limits.message = bytes;
+        self.limits.frame = bytes;
+        self
+    }
+
+    /// Sets when to ask whether the peer is alive; `None` turns it off.
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.keepalive = keepalive.into();
+        self
+    }
+
+    /// Sets how long the opening handshake may take.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the closing handshake may take.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+}
+
+/// Bounds on everything that grows (§10.4). All but `unsent` bound what the peer can cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest message received, in bytes of payload. Default 16 MiB.
+    pub message: u64,
+    /// The largest frame received, in bytes of payload. Default 16 MiB.
+    pub frame: u64,
+    /// The most frames that one received message may come in. Default 131,072.
+    pub fragments: u32,
+    /// The largest head of an HTTP request or reply, in bytes. Default 16 KiB.
+    pub head: usize,
+    /// The most header fields in a head. Default 100.
+    pub head_fields: usize,
+    /// Unsent output at which nothing more is accepted for sending, in bytes. Default 1 MiB. A message that is
+    /// accepted below it may exceed it, so the output holds at most this and one message.
+    pub unsent: usize,
+    /// Unsent output at which pings are no longer answered one by one, in bytes: above it only the latest is
+    /// kept for an answer (§5.5.3). Default 16 KiB.
+    pub control: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 16 << 20,
+            frame: 16 << 20,
+            fragments: 1 << 17,
+            head: 16 << 10,
+            head_fields: 100,
+            unsent: 1 << 20,
+            control: 16 << 10,
+        }
+    }
+}
+
+/// When to ask whether the peer is alive, and how long to wait for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Keepalive {
+    /// Silence after which a ping is sent. 30 s.
+    pub interval: Duration,
+    /// Further silence after which the peer counts as gone; anything it sends is an answer. 30 s.
+    pub timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(30), Duration::from_secs(30))
+    }
+}
+
+impl Keepalive {
+    /// A ping after `interval` of silence, and `timeout` for an answer.
+    pub const fn new(interval: Duration, timeout: Duration) -> Self {
+        Self { interval, timeout }
+    }
+}
+
+/// What the opening handshake agreed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Negotiated {
+    /// The subprotocol that both ends speak (§1.9).
+    pub subprotocol: Option<Text>,
+}
