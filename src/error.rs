@@ -121,6 +121,8 @@ impl Error for SendError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimedOut {
+    /// The opening handshake was not finished.
+    Handshake,
     /// Nothing came from the peer after a keepalive ping.
     Pong,
     /// The peer did not finish the closing handshake (§7.1.1).
@@ -130,6 +132,7 @@ pub enum TimedOut {
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Handshake => "opening handshake not finished in time",
             Self::Pong => "no answer to a keepalive ping in time",
             Self::Close => "closing handshake not finished in time",
         })

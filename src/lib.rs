@@ -7,16 +7,21 @@ extern crate alloc;
 extern crate std;
 
 mod config;
+mod connection;
 mod error;
 mod event;
 pub mod frame;
+mod receive;
+mod send;
 mod text;
-#[allow(dead_code)]
 mod timer;
 pub mod utf8;
 
 pub use config::{Config, Keepalive, Limits, Negotiated, Role};
+pub use connection::{Connection, State};
 pub use error::{ProtocolError, SendError, TimedOut};
 pub use event::{Chunk, Event, Kind, Message};
 pub use frame::{CloseCode, CloseFrame};
+pub use receive::Receiver;
+pub use send::{Sender, Transmit};
 pub use text::Text;

@@ -123,6 +123,11 @@ impl CloseFrame {
         Self::new(code, Text::from_validated(Bytes::copy_from_slice(&reason.as_bytes()[..end])))
     }
 
+    /// The same code without the reason.
+    pub(crate) fn without_reason(&self) -> Self {
+        Self { code: self.code, reason: Text::default() }
+    }
+
     /// What the peer is told about its breach; `None` where there is nobody left to tell.
     pub fn for_error(error: ProtocolError) -> Option<Self> {
         Self::new(error.close_code(), error.as_str()).ok()

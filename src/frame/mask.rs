@@ -34,6 +34,9 @@ impl MaskingKey {
 
     /// Masks or unmasks the next piece of payload in place, and turns the key past it.
     pub fn apply(&mut self, payload: &mut [u8]) {
+        if self.0 == [0; 4] {
+            return;
+        }
         let (lanes, rest) = payload.as_chunks_mut::<LANE>();
         if !lanes.is_empty() {
             let wide = self.widen();

@@ -1,0 +1,74 @@
+//! Which frame may come now. Knows nothing of payload bytes. RFC 6455 §5.1, §5.2, §5.4, §5.5, §10.4.
+
+use super::OpenMessage;
+use crate::{
+    config::{Limits, Role},
+    error::ProtocolError,
+    frame::{OpCode, Start},
+};
+
+/// Judges a frame by its first two bytes.
+pub(super) fn admit_start(
+    start: &Start,
+    role: Role,
+    message: Option<&OpenMessage>,
+    limits: &Limits,
+) -> Result<(), ProtocolError> {
+    admit_mask(start, role)?;
+    // §5.2: a reserved bit is 0 unless an extension defines it.
+    if start.rsv != 0 {
+        return Err(ProtocolError::ReservedBit);
+    }
+    if start.opcode.is_control() { admit_control(start) } else { admit_order(start, message, limits) }
+}
+
+/// Judges a data frame by the payload length that its header announces.
+pub(super) fn admit_len(
+    payload_len: u64,
+    message: Option<&OpenMessage>,
+    limits: &Limits,
+) -> Result<(), ProtocolError> {
+    if payload_len > limits.frame {
+        return Err(ProtocolError::FrameTooLarge);
+    }
+    let so_far = message.map_or(0, |message| message.size);
+    if so_far.saturating_add(payload_len) > limits.message {
+        return Err(ProtocolError::MessageTooLarge);
+    }
+    Ok(())
+}
+
+fn admit_mask(start: &Start, role: Role) -> Result<(), ProtocolError> {
+    match (role, start.masked) {
+        // §5.1: a server closes the connection upon a frame that is not masked.
+        (Role::Server, false) => Err(ProtocolError::UnmaskedFromClient),
+        // §5.1: a client closes the connection upon a frame that is masked.
+        (Role::Client, true) => Err(ProtocolError::MaskedFromServer),
+        _ => Ok(()),
+    }
+}
+
+fn admit_control(start: &Start) -> Result<(), ProtocolError> {
+    // §5.5: control frames are never fragmented.
+    if !start.fin {
+        return Err(ProtocolError::ControlFragmented);
+    }
+    // §5.5: control frames have a payload of 125 bytes or less.
+    if start.exceeds_control() {
+        return Err(ProtocolError::ControlTooLong);
+    }
+    Ok(())
+}
+
+fn admit_order(start: &Start, message: Option<&OpenMessage>, limits: &Limits) -> Result<(), ProtocolError> {
+    match (start.opcode, message) {
+        // §5.4: a continuation frame continues a message.
+        (OpCode::Continuation, None) => Err(ProtocolError::ContinuationWithoutStart),
+        (OpCode::Continuation, Some(message)) if message.fragments >= limits.fragments => {
+            Err(ProtocolError::TooManyFragments)
+        }
+        (OpCode::Continuation, Some(_)) | (_, None) => Ok(()),
+        // §5.4: the fragments of one message are not interleaved with those of another.
+        (_, Some(_)) => Err(ProtocolError::MessageInsideMessage),
+    }
+}

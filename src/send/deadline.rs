@@ -1,0 +1,90 @@
+//! When silence means something: keepalive and the time that the closing handshake may take.
+
+use core::time::Duration;
+
+use crate::{
+    config::{Config, Keepalive},
+    error::TimedOut,
+    timer::{Timer, Timers},
+};
+
+/// What the connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Whatever the peer says next.
+    Open,
+    /// The peer's Close frame, or the end of the stream.
+    Closing,
+    /// Nothing any more.
+    Over,
+}
+
+#[derive(Debug)]
+pub(super) struct Deadlines {
+    timers: Timers,
+    keepalive: Option<Keepalive>,
+    close_timeout: Duration,
+    /// How many bytes had been heard when that number last grew, and the tick that saw it.
+    heard: u64,
+    heard_at: Option<Duration>,
+}
+
+impl Deadlines {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            timers: Timers::default(),
+            keepalive: config.keepalive,
+            close_timeout: config.close_timeout,
+            heard: 0,
+            heard_at: None,
+        }
+    }
+
+    /// Arms what `waiting` asks for, and fires what is due: true if it is time for a ping.
+    pub(super) fn tick(&mut self, now: Duration, heard: u64, waiting: Waiting) -> Result<bool, TimedOut> {
+        match waiting {
+            Waiting::Open => self.tick_open(now, heard),
+            Waiting::Closing => self.tick_closing(now).map(|()| false),
+            Waiting::Over => {
+                self.timers = Timers::default();
+                Ok(false)
+            }
+        }
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    fn tick_open(&mut self, now: Duration, heard: u64) -> Result<bool, TimedOut> {
+        let Some(keepalive) = self.keepalive else { return Ok(false) };
+        if self.heard_at.is_none() || heard != self.heard {
+            self.heard = heard;
+            self.heard_at = Some(now);
+            self.timers.stop(Timer::Pong);
+        }
+        if self.timers.is_armed(Timer::Pong) {
+            return if self.timers.is_due(Timer::Pong, now) { Err(TimedOut::Pong) } else { Ok(false) };
+        }
+        let silent_at = self.heard_at.unwrap_or(now).saturating_add(keepalive.interval);
+        if silent_at <= now {
+            self.timers.stop(Timer::Ping);
+            self.timers.set(Timer::Pong, now.saturating_add(keepalive.timeout));
+            return Ok(true);
+        }
+        // The deadline stays where it is while bytes come in, and moves once it is reached: a driver's alarm is
+        // not set anew for each message.
+        if !self.timers.is_armed(Timer::Ping) || self.timers.is_due(Timer::Ping, now) {
+            self.timers.set(Timer::Ping, silent_at);
+        }
+        Ok(false)
+    }
+
+    fn tick_closing(&mut self, now: Duration) -> Result<(), TimedOut> {
+        if !self.timers.is_armed(Timer::Close) {
+            self.timers = Timers::default();
+            self.timers.set(Timer::Close, now.saturating_add(self.close_timeout));
+        }
+        if self.timers.is_due(Timer::Close, now) { Err(TimedOut::Close) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,340 @@
+//! The outbound pipe: messages → bytes. Never reads. RFC 6455 §6.1.
+//!
+//! fragment → header → mask, in that order, each byte once: masking is the copy.
+
+mod deadline;
+mod transmit;
+
+use alloc::boxed::Box;
+use core::{fmt, time::Duration};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::{
+    config::Config,
+    error::{ProtocolError, SendError, TimedOut},
+    event::{Chunk, Event, Kind, Message},
+    frame::{CloseFrame, Header, MAX_CONTROL, MaskingKey, OpCode},
+    utf8::Validator,
+};
+use deadline::{Deadlines, Waiting};
+pub use transmit::Transmit;
+
+/// The sending half of a [`Connection`](crate::Connection).
+///
+/// It turns what the application says, and what the receiver is owed an answer for, into bytes that wait in
+/// [`transmit`](Self::transmit). Nothing that it is told is lost: it is either queued or refused.
+#[derive(Debug)]
+pub struct Sender {
+    keys: Keys,
+    unsent_limit: usize,
+    control_limit: usize,
+    transmit: Transmit,
+    /// The message that is being sent in chunks.
+    message: Option<OpenMessage>,
+    /// The latest ping that could not be answered for want of room.
+    unanswered: Option<Bytes>,
+    /// Our Close frame, once it is queued.
+    closed: Option<Option<CloseFrame>>,
+    /// The stream can no longer be written to.
+    abandoned: bool,
+    /// The stream has ended.
+    eof: bool,
+    timed_out: Option<TimedOut>,
+    deadlines: Deadlines,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenMessage {
+    kind: Kind,
+    utf8: Validator,
+}
+
+/// Where masking keys come from: only a client has any (§5.1).
+enum Keys {
+    Server,
+    Client(Box<dyn FnMut() -> [u8; 4] + Send + Sync>),
+}
+
+impl Sender {
+    pub(crate) fn server(config: &Config) -> Self {
+        Self::new(config, Keys::Server)
+    }
+
+    pub(crate) fn client(config: &Config, keys: impl FnMut() -> [u8; 4] + Send + Sync + 'static) -> Self {
+        Self::new(config, Keys::Client(Box::new(keys)))
+    }
+
+    fn new(config: &Config, keys: Keys) -> Self {
+        Self {
+            keys,
+            unsent_limit: config.limits.unsent,
+            control_limit: config.limits.control,
+            transmit: Transmit::default(),
+            message: None,
+            unanswered: None,
+            closed: None,
+            abandoned: false,
+            eof: false,
+            timed_out: None,
+            deadlines: Deadlines::new(config),
+        }
+    }
+
+    /// Queues a whole message, as one frame.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.check_room()?;
+        // §5.4: the fragments of one message are not interleaved with another message.
+        if self.message.is_some() {
+            return Err(SendError::MessageOpen);
+        }
+        let message = message.into();
+        self.write(true, opcode(message.kind()), message.into_bytes());
+        Ok(())
+    }
+
+    /// Queues a piece of a message, as one fragment. Control frames may go between the fragments, other messages
+    /// may not.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`], [`SendError::KindChanged`] and [`SendError::NotUtf8`].
+    pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
+        self.check_room()?;
+        let begun = self.message;
+        let mut message = begun.unwrap_or(OpenMessage { kind: chunk.kind, utf8: Validator::new() });
+        message.check(&chunk)?;
+        // §5.4: the first fragment says what the message is, the others continue it.
+        let opcode = if begun.is_some() { OpCode::Continuation } else { opcode(chunk.kind) };
+        self.message = (!chunk.fin).then_some(message);
+        self.write(chunk.fin, opcode, chunk.data);
+        Ok(())
+    }
+
+    /// Queues a ping.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`], and [`SendError::ControlTooLong`] above 125 bytes.
+    pub fn ping(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        self.control(OpCode::Ping, payload.into())
+    }
+
+    /// Queues a pong that nobody asked for, as a heartbeat (§5.5.3). Pings are answered without it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`], and [`SendError::ControlTooLong`] above 125 bytes.
+    pub fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        self.control(OpCode::Pong, payload.into())
+    }
+
+    /// Queues a Close frame, `None` for one without a code, behind all that is queued. Nothing can be sent after it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if a Close frame was sent before, or the connection is over.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed);
+        }
+        self.write_close(frame.into());
+        Ok(())
+    }
+
+    /// The hinge: answers what the receiver returned. A ping gets its pong, a Close frame is echoed, and a breach
+    /// is told to the peer. Every result of a [`Receiver`](crate::Receiver) belongs here, in order.
+    pub fn reply<D>(&mut self, received: &Result<Option<Event<D>>, ProtocolError>) {
+        match received {
+            Ok(Some(Event::Ping(payload))) => self.answer(payload),
+            Ok(Some(Event::Close(frame))) => self.echo(frame.as_ref()),
+            Err(error) => self.fail(*error),
+            Ok(_) => {}
+        }
+    }
+
+    /// The bytes that wait for the wire.
+    pub fn transmit(&mut self) -> &mut Transmit {
+        if self.transmit.remaining() < self.control_limit
+            && let Some(payload) = self.unanswered.take()
+        {
+            self.write(true, OpCode::Pong, payload);
+        }
+        &mut self.transmit
+    }
+
+    /// How many bytes wait for the wire.
+    pub fn unsent(&self) -> usize {
+        self.transmit.remaining()
+    }
+
+    /// Whether the unsent output is below its limit, so that a message can be sent.
+    pub fn has_room(&self) -> bool {
+        self.unsent() < self.unsent_limit
+    }
+
+    /// Tells the sender the time, and how many bytes the receiver has [`heard`](crate::Receiver::heard); returns when
+    /// it wants to be told again. See [`Connection::tick`](crate::Connection::tick).
+    ///
+    /// # Errors
+    ///
+    /// The deadline that passed. Every later call gives the same error.
+    pub fn tick(&mut self, now: Duration, heard: u64) -> Result<Option<Duration>, TimedOut> {
+        if let Some(timed_out) = self.timed_out {
+            return Err(timed_out);
+        }
+        match self.deadlines.tick(now, heard, self.waiting()) {
+            Ok(true) => self.write(true, OpCode::Ping, Bytes::new()),
+            Ok(false) => {}
+            Err(timed_out) => {
+                self.timed_out = Some(timed_out);
+                self.abandon();
+                return Err(timed_out);
+            }
+        }
+        Ok(self.deadlines.next())
+    }
+
+    /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
+    pub fn receive_eof(&mut self) {
+        self.eof = true;
+    }
+
+    /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
+    pub fn abandon(&mut self) {
+        self.transmit.clear();
+        self.unanswered = None;
+        self.abandoned = true;
+    }
+
+    /// Our Close frame: `None` before it is queued, `Some(None)` if it has no code.
+    pub fn sent_close(&self) -> Option<Option<&CloseFrame>> {
+        self.closed.as_ref().map(Option::as_ref)
+    }
+
+    /// The deadline that passed, if one did.
+    pub const fn timed_out(&self) -> Option<TimedOut> {
+        self.timed_out
+    }
+
+    fn check_room(&self) -> Result<(), SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed);
+        }
+        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    const fn is_closed(&self) -> bool {
+        self.closed.is_some() || self.abandoned || self.eof
+    }
+
+    fn waiting(&self) -> Waiting {
+        if self.eof && self.unsent() == 0 {
+            Waiting::Over
+        } else if self.is_closed() {
+            Waiting::Closing
+        } else {
+            Waiting::Open
+        }
+    }
+
+    fn control(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), SendError> {
+        self.check_room()?;
+        // §5.5: control frames have a payload of 125 bytes or less.
+        if payload.len() > MAX_CONTROL {
+            return Err(SendError::ControlTooLong);
+        }
+        self.write(true, opcode, payload);
+        Ok(())
+    }
+
+    /// §5.5.2: a ping is answered; §5.5.3: where several wait, answering the latest is enough.
+    fn answer(&mut self, payload: &Bytes) {
+        if self.abandoned {
+            return;
+        }
+        if self.transmit.remaining() < self.control_limit {
+            self.write(true, OpCode::Pong, payload.clone());
+        } else {
+            self.unanswered = Some(payload.clone());
+        }
+    }
+
+    /// §5.5.1: a Close frame is answered with one, which typically echoes the code.
+    fn echo(&mut self, received: Option<&CloseFrame>) {
+        self.unanswered = None;
+        if !self.is_closed() {
+            self.write_close(received.map(CloseFrame::without_reason));
+        }
+    }
+
+    /// §7.1.7: a connection that fails says why in a Close frame, unless it has sent one.
+    fn fail(&mut self, error: ProtocolError) {
+        self.unanswered = None;
+        match CloseFrame::for_error(error) {
+            Some(frame) if !self.is_closed() => self.write_close(Some(frame)),
+            Some(_) => {}
+            None => self.receive_eof(),
+        }
+    }
+
+    fn write_close(&mut self, frame: Option<CloseFrame>) {
+        let mut payload = BytesMut::new();
+        if let Some(frame) = &frame {
+            frame.write(&mut payload);
+        }
+        self.closed = Some(frame);
+        self.write(true, OpCode::Close, payload.freeze());
+    }
+
+    fn write(&mut self, fin: bool, opcode: OpCode, payload: Bytes) {
+        let masking_key = self.keys.next();
+        let header = Header { fin, rsv: 0, opcode, masking_key, payload_len: payload.len() as u64 };
+        self.transmit.push(&header, payload);
+    }
+}
+
+impl OpenMessage {
+    fn check(&mut self, chunk: &Chunk) -> Result<(), SendError> {
+        if chunk.kind != self.kind {
+            return Err(SendError::KindChanged);
+        }
+        if chunk.kind == Kind::Binary {
+            return Ok(());
+        }
+        // §8.1: what is sent as text is UTF-8.
+        let pushed = self.utf8.push(&chunk.data);
+        let finished = if chunk.fin { self.utf8.finish() } else { Ok(()) };
+        pushed.and(finished).map_err(|_| SendError::NotUtf8)
+    }
+}
+
+impl Keys {
+    fn next(&mut self) -> Option<MaskingKey> {
+        match self {
+            Self::Server => None,
+            // §5.3: each frame has a fresh key.
+            Self::Client(keys) => Some(MaskingKey::new(keys())),
+        }
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "Server",
+            Self::Client(_) => "Client",
+        })
+    }
+}
+
+const fn opcode(kind: Kind) -> OpCode {
+    match kind {
+        Kind::Text => OpCode::Text,
+        Kind::Binary => OpCode::Binary,
+    }
+}

@@ -1,0 +1,94 @@
+//! Bytes that wait for the wire. RFC 6455 §6.1.
+
+use alloc::collections::VecDeque;
+#[cfg(feature = "std")]
+use std::io::IoSlice;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::frame::{Header, MaskingKey};
+
+/// A payload shorter than this is copied behind its header; a longer one is chained.
+const COPIED_BELOW: usize = 4096;
+
+/// Bytes that wait for the wire, in order.
+///
+/// Write what [`chunk`](Buf::chunk) shows (or [`chunks_vectored`](Buf::chunks_vectored), with feature `std`), then
+/// [`advance`](Buf::advance) by what was written. Large payloads of a server stand here as they were given, not
+/// copied. When all is written, no memory is held.
+#[derive(Debug, Default)]
+pub struct Transmit {
+    /// Sealed segments, none of them empty, ahead of `tail`.
+    segments: VecDeque<Bytes>,
+    tail: BytesMut,
+    /// The length of all segments.
+    sealed: usize,
+}
+
+impl Transmit {
+    pub(super) fn push(&mut self, header: &Header, payload: Bytes) {
+        if let Some(key) = header.masking_key {
+            return self.push_masked(header, key, &payload);
+        }
+        if payload.len() < COPIED_BELOW {
+            self.tail.reserve(Header::MAX_LEN + payload.len());
+            header.write(&mut self.tail);
+            return self.tail.put_slice(&payload);
+        }
+        header.write(&mut self.tail);
+        self.seal();
+        self.sealed += payload.len();
+        self.segments.push_back(payload);
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn push_masked(&mut self, header: &Header, mut key: MaskingKey, payload: &[u8]) {
+        self.tail.reserve(Header::MAX_LEN + payload.len());
+        header.write(&mut self.tail);
+        key.apply_onto(payload, &mut self.tail);
+    }
+
+    fn seal(&mut self) {
+        let segment = self.tail.split().freeze();
+        self.sealed += segment.len();
+        self.segments.push_back(segment);
+    }
+}
+
+impl Buf for Transmit {
+    fn remaining(&self) -> usize {
+        self.sealed + self.tail.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.segments.front().map_or(&self.tail, |segment| segment)
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
+        let waiting = self.segments.iter().map(|segment| &segment[..]).chain(tail);
+        slices.iter_mut().zip(waiting).map(|(slice, bytes)| *slice = IoSlice::new(bytes)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.remaining(), "advanced past the bytes that wait");
+        while let Some(segment) = self.segments.front_mut() {
+            let written = count.min(segment.len());
+            segment.advance(written);
+            self.sealed -= written;
+            count -= written;
+            if segment.has_remaining() {
+                return;
+            }
+            self.segments.pop_front();
+        }
+        self.tail.advance(count);
+        if !self.has_remaining() {
+            self.clear();
+        }
+    }
+}
