@@ -1,0 +1,147 @@
+"""`websockets` as the server of our client: the paths of ws_server.mjs. Prints its address; runs until it is killed."""
+
+import asyncio
+import collections
+import http
+import json
+import socket
+import struct
+import urllib.parse
+
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+endings = collections.defaultdict(lambda: asyncio.get_running_loop().create_future())
+
+
+def raw(ws, opcode, payload, mask=False):
+    ws.transport.write(Frame(opcode, payload).serialize(mask=mask))
+
+
+async def echo(ws, _):
+    async for message in ws:
+        await ws.send(message)
+
+
+async def close(ws, _):
+    await ws.recv()
+    await ws.close(4001, "bye")
+
+
+async def close_empty(ws, _):
+    await ws.recv()
+    raw(ws, Opcode.CLOSE, b"")
+    await ws.wait_closed()
+
+
+async def fragments(ws, _):
+    async def pieces():
+        for piece in ("grüße ", "", "in "):
+            yield piece
+        await (await ws.ping("between"))
+        yield "between 👋"
+
+    await ws.send(pieces())
+    await ws.send([bytes([i]) * 1000 for i in range(256)])
+
+
+async def empty(ws, _):
+    await ws.send("")
+    await ws.send(b"")
+
+
+async def large(ws, _):
+    size = 8 << 20
+    await ws.send((bytes(range(251)) * (size // 251 + 1))[:size])
+
+
+async def flood(ws, _):
+    for i in range(1000):
+        await ws.send(f"message {i}")
+    await ws.close(1000, "that was it")
+
+
+async def ping(ws, _):
+    for payload in (b"", b"ping", b"p" * 125):
+        await (await ws.ping(payload))
+    await ws.send("ponged")
+
+
+async def subprotocol(ws, _):
+    await ws.send(ws.subprotocol or "")
+
+
+async def extensions(ws, _):
+    offered = ws.request.headers.get("Sec-WebSocket-Extensions")
+    await ws.send(json.dumps([offered, ws.response.headers.get("Sec-WebSocket-Extensions", "")]))
+
+
+async def not_utf8(ws, _):
+    raw(ws, Opcode.TEXT, b"a\xff")
+
+
+async def masked(ws, _):
+    raw(ws, Opcode.TEXT, b"masked", mask=True)
+
+
+async def close_code(ws, _):
+    raw(ws, Opcode.CLOSE, struct.pack("!H", 1005))
+
+
+async def drop(ws, _):
+    await ws.recv()
+    ws.transport.close()
+
+
+async def reset(ws, _):
+    await ws.recv()
+    sock = ws.transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    ws.transport.abort()
+
+
+async def ended(ws, of):
+    await ws.send(await endings[of])
+
+
+PATHS = {
+    "/" + path.__name__.replace("_", "-"): path
+    for path in (
+        echo, close, close_empty, fragments, empty, large, flood, ping, subprotocol, extensions,
+        not_utf8, masked, close_code, drop, reset, ended,
+    )
+}  # fmt: skip
+
+
+def refuse(ws, request):
+    if request.path == "/refuse":
+        return ws.respond(http.HTTPStatus.UNAUTHORIZED, "who are you?\n")
+
+
+async def handler(ws):
+    url = urllib.parse.urlsplit(ws.request.path)
+    of = urllib.parse.parse_qs(url.query).get("id", [""])[0]
+    path = PATHS.get(url.path)
+    if path is None:
+        return await ws.close(4004, "no such path")
+    try:
+        await path(ws, of)
+        await ws.wait_closed()
+    except ConnectionClosed:
+        await ws.wait_closed()
+    if path is not ended and not endings[of].done():
+        endings[of].set_result(f"{ws.close_code} {ws.close_reason}")
+
+
+def select(_, offered):
+    return "chat.v2" if "chat.v2" in offered else None
+
+
+async def main():
+    async with serve(handler, "127.0.0.1", 0, process_request=refuse, select_subprotocol=select) as server:
+        print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await server.serve_forever()
+
+
+asyncio.run(main())
