@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod event;
 pub mod frame;
+pub mod handshake;
 mod receive;
 mod send;
 mod text;
