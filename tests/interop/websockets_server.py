@@ -139,7 +139,8 @@ def select(_, offered):
 
 
 async def main():
-    async with serve(handler, "127.0.0.1", 0, process_request=refuse, select_subprotocol=select) as server:
+    options = {"process_request": refuse, "select_subprotocol": select, "max_size": None}
+    async with serve(handler, "127.0.0.1", 0, **options) as server:
         print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
         await server.serve_forever()
 
