@@ -16,6 +16,8 @@ mod receive;
 mod send;
 mod text;
 mod timer;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod utf8;
 
 pub use config::{Config, Keepalive, Limits, Negotiated, Role};

@@ -264,6 +264,7 @@ impl Receiver {
             _ => {
                 let close = CloseFrame::parse(&payload)?;
                 self.closed = Some(close.clone());
+                self.assembly = Assembly::default();
                 Event::Close(close)
             }
         }))

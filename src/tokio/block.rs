@@ -1,0 +1,46 @@
+//! Memory to read into, which belongs to whoever is reading, not to whoever is waiting.
+//!
+//! Each thread keeps one spare block. A connection borrows it to read, and gives it back when it has to wait: what is
+//! then left of its input, a part of a frame, it keeps in a buffer of just that size.
+
+use std::{cell::Cell, mem, thread_local};
+
+use bytes::BytesMut;
+
+/// The size of a block: what one read can bring.
+const BLOCK: usize = 64 << 10;
+/// Below this much room, a read is not worth its cost.
+const ROOM: usize = 8 << 10;
+/// A larger rest of input stays where it is: moving it would cost more than it frees.
+const MOVED: usize = BLOCK / 4;
+
+thread_local! {
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
+/// Makes room behind `input`. It at most doubles: memory follows the bytes received.
+pub(super) fn borrow(input: &mut BytesMut) {
+    if input.capacity() - input.len() >= ROOM {
+        return;
+    }
+    if input.len() > MOVED {
+        return input.reserve(input.len());
+    }
+    let mut block = SPARE.take().unwrap_or_default();
+    block.reserve(BLOCK);
+    block.extend_from_slice(input);
+    *input = block;
+}
+
+/// Gives the block back, but for the bytes in it.
+pub(super) fn give_back(input: &mut BytesMut) {
+    if input.len() > MOVED || input.capacity() <= 2 * input.len() {
+        return;
+    }
+    let rest = BytesMut::from(&input[..]);
+    let mut block = mem::replace(input, rest);
+    block.clear();
+    if block.capacity() <= BLOCK {
+        SPARE.set(Some(block));
+    }
+}

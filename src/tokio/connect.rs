@@ -1,0 +1,104 @@
+//! The client's side of the opening handshake, over a stream. RFC 6455 §4.1.
+
+use core::future::Future;
+
+use ::tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use bytes::BytesMut;
+
+use super::{Error, WebSocket, entropy};
+use crate::{
+    config::Config,
+    connection::Connection,
+    error::TimedOut,
+    handshake::{ClientHandshake, Request},
+};
+
+/// Connects to a `ws` URI with the default [`Config`].
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sansocket::tokio::Error> {
+/// let mut websocket = sansocket::tokio::connect("ws://127.0.0.1:9001/ws").await?;
+/// websocket.send("hello").await?;
+/// assert_eq!(websocket.recv().await?, Some("hello".into()));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Uri`] for a URI that is none, [`Error::TlsNeeded`] for `wss`, [`Error::Handshake`] when the server
+/// does not agree, [`Error::TimedOut`] after [`Config::handshake_timeout`], and [`Error::Io`].
+pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
+    connect_with(Request::new(uri)?, &Config::default()).await
+}
+
+/// Connects with a request of one's own: header fields, subprotocols.
+///
+/// The deadline holds for all of it: finding the address, TCP, and the opening handshake.
+///
+/// # Errors
+///
+/// As [`connect`].
+pub async fn connect_with(request: Request, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
+    if request.is_secure() {
+        return Err(Error::TlsNeeded);
+    }
+    within(config, async {
+        let stream = TcpStream::connect((request.host(), request.port())).await?;
+        stream.set_nodelay(true)?;
+        shake(stream, request, config).await
+    })
+    .await
+}
+
+/// Opens a connection over a stream of any kind with the default [`Config`].
+///
+/// # Errors
+///
+/// As [`connect`].
+pub async fn client<T>(io: T, request: Request) -> Result<WebSocket<T>, Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    client_with(io, request, &Config::default()).await
+}
+
+/// Opens a connection over a stream of any kind.
+///
+/// # Errors
+///
+/// As [`connect`].
+pub async fn client_with<T>(io: T, request: Request, config: &Config) -> Result<WebSocket<T>, Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    within(config, shake(io, request, config)).await
+}
+
+async fn within<T>(config: &Config, opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(config.handshake_timeout, opening).await.map_err(|_| TimedOut::Handshake)?
+}
+
+async fn shake<T>(mut io: T, request: Request, config: &Config) -> Result<WebSocket<T>, Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut handshake = ClientHandshake::new(request, entropy::random(), &config.limits);
+    io.write_all_buf(&mut handshake.request()).await?;
+    io.flush().await?;
+    let mut input = BytesMut::new();
+    let established = loop {
+        if let Some(established) = handshake.receive(&mut input)? {
+            break established;
+        }
+        if io.read_buf(&mut input).await? == 0 {
+            return Err(handshake.receive_eof().into());
+        }
+    };
+    let connection = Connection::client(config, established.negotiated, entropy::random);
+    Ok(WebSocket::from_parts(io, connection, input))
+}

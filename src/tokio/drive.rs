@@ -1,0 +1,232 @@
+//! The drive loop: receive, flush, shut down, read, tick. Everything public in the adapter is a shell over it.
+//!
+//! All progress is in the fields, so that a future over these functions can be dropped at any time. Each function
+//! registers the task with all that it waits for before it gives `Pending`.
+
+use core::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+use std::io;
+
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::{Buf, BytesMut};
+
+use super::{Ended, Error, block, clock::Clock};
+use crate::{
+    connection::Connection,
+    error::SendError,
+    event::{Event, Message},
+};
+
+#[derive(Debug)]
+pub(super) struct Driver<T> {
+    pub(super) io: T,
+    pub(super) connection: Connection,
+    pub(super) input: BytesMut,
+    clock: Clock,
+    /// A message that came while the application was only sending.
+    held: Option<Message>,
+    /// The application has sent since it last asked for a message.
+    only_sending: bool,
+    /// The stream was written to and not flushed.
+    unflushed: bool,
+    /// The stream was shut down for writing, or cannot be.
+    shut: bool,
+    /// How the stream failed.
+    broken: Option<io::ErrorKind>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+    pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
+        Self {
+            io,
+            connection,
+            input,
+            clock: Clock::new(),
+            held: None,
+            only_sending: false,
+            unflushed: false,
+            shut: false,
+            broken: None,
+        }
+    }
+
+    /// The next message, or how it ended.
+    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.only_sending = false;
+        match self.held.take() {
+            Some(message) => Poll::Ready(Ok(Some(message))),
+            None => self.poll_drive(cx),
+        }
+    }
+
+    /// Ready when a message can be queued.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if !self.connection.has_room() {
+            let _ = self.poll_attend(cx);
+        }
+        if self.connection.has_room() { Poll::Ready(self.check_open()) } else { Poll::Pending }
+    }
+
+    /// Ready when all that is queued is with the system.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // An application that never asks for messages has its pings answered all the same.
+        if self.poll_write(cx).is_pending() || self.only_sending {
+            let _ = self.poll_attend(cx);
+        }
+        self.only_sending = true;
+        if self.is_flushed() { Poll::Ready(self.check_stream()) } else { Poll::Pending }
+    }
+
+    /// Ready when the closing handshake is over, one way or another. Messages that still come are dropped.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        while let Ok(Some(_)) = ready!(self.poll_recv(cx)) {}
+        Poll::Ready(Ended::of(&self.connection, self.broken))
+    }
+
+    /// How the connection ended, once it has.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.is_over().then(|| Ended::of(&self.connection, self.broken))
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            match self.connection.receive(&mut self.input) {
+                Ok(Some(Event::Data(message))) => return Poll::Ready(Ok(Some(message))),
+                Ok(Some(_)) => continue,
+                // A breach is told to the peer before it is returned.
+                Ok(None) | Err(_) => {}
+            }
+            let _ = self.poll_write(cx);
+            if self.connection.wants_shutdown() {
+                let _ = self.poll_shutdown(cx);
+            }
+            if self.is_over() {
+                block::give_back(&mut self.input);
+                return Poll::Ready(self.outcome());
+            }
+            if self.connection.wants_read() && self.poll_read(cx).is_ready() {
+                continue;
+            }
+            block::give_back(&mut self.input);
+            ready!(self.poll_tick(cx));
+        }
+    }
+
+    /// All that `recv` does, up to the next message, which is held until the application asks for it. Ready when the
+    /// connection is over.
+    fn poll_attend(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.held.is_none() {
+            match ready!(self.poll_drive(cx)) {
+                Ok(Some(message)) => self.held = Some(message),
+                Ok(None) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        // The peer's silence is of our making now: nothing is read, and no deadline runs.
+        let _ = self.poll_write(cx);
+        Poll::Pending
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        block::borrow(&mut self.input);
+        match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
+            Ok(1..) => {}
+            Ok(0) => self.end(None),
+            Err(error) => self.end(Some(error.kind())),
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes and flushes what waits; a stream that fails is not written to again.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let written = ready!(self.poll_write_all(cx));
+        if let Err(error) = written {
+            self.broken.get_or_insert(error.kind());
+            self.connection.abandon();
+            self.unflushed = false;
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.connection.transmit().has_remaining() {
+            let written = ready!(pin!(self.io.write_buf(self.connection.transmit())).poll(cx))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shut && !self.unflushed {
+            // A stream that cannot be shut down is closed all the same.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    /// Ready when a deadline has come, and with it something to do.
+    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let unsent = self.connection.unsent();
+        match self.connection.tick(self.clock.now()) {
+            Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
+            Ok(_) | Err(_) => Poll::Ready(()),
+        }
+    }
+
+    fn end(&mut self, broken: Option<io::ErrorKind>) {
+        if self.broken.is_none() {
+            self.broken = broken;
+        }
+        // What it says is told by `outcome`.
+        if self.connection.receive_eof().is_err() || broken.is_some() {
+            self.connection.abandon();
+        }
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.connection.unsent() == 0 && !self.unflushed
+    }
+
+    fn is_over(&self) -> bool {
+        self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
+    }
+
+    /// `None` after a clean end, which is final, like any other.
+    pub(super) fn outcome(&self) -> Result<Option<Message>, Error> {
+        match Ended::of(&self.connection, self.broken) {
+            Ended::Clean { .. } => Ok(None),
+            Ended::Vanished(None) => Err(Error::Vanished),
+            Ended::Vanished(Some(kind)) => Err(Error::Io(kind.into())),
+            Ended::TimedOut(timed_out) => Err(Error::TimedOut(timed_out)),
+            Ended::Violation { error, .. } => Err(Error::Protocol(error)),
+        }
+    }
+
+    /// Why nothing more can be sent, if so.
+    fn check_open(&self) -> Result<(), Error> {
+        self.check_stream()?;
+        if self.connection.sent_close().is_some() { Err(SendError::Closed.into()) } else { Ok(()) }
+    }
+
+    /// Why what was queued could not be written, if so.
+    fn check_stream(&self) -> Result<(), Error> {
+        if let Some(kind) = self.broken {
+            return Err(Error::Io(kind.into()));
+        }
+        match self.connection.timed_out() {
+            Some(timed_out) => Err(timed_out.into()),
+            None => self.connection.error().map_or(Ok(()), |error| Err(error.into())),
+        }
+    }
+}

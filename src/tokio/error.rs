@@ -1,0 +1,110 @@
+//! What the adapter's calls can end in: the machine's errors, by blame, and the world's.
+
+use std::{boxed::Box, error, fmt, io};
+
+use crate::{
+    error::{ProtocolError, SendError, TimedOut},
+    handshake::{HandshakeError, InvalidUri, Rejection},
+};
+
+/// Why a call on a [`WebSocket`](super::WebSocket), or the making of one, failed.
+///
+/// That the peer closed the connection is no error: [`recv`](super::WebSocket::recv) then gives `None`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream under the connection failed.
+    Io(io::Error),
+    /// The stream ended without a Close frame: the peer has vanished, and the last messages may be lost (§7.1.5).
+    Vanished,
+    /// The peer broke a rule, and was told so before this was returned.
+    Protocol(ProtocolError),
+    /// A deadline passed.
+    TimedOut(TimedOut),
+    /// What was asked for cannot be sent.
+    Send(SendError),
+    /// As a server: the request was refused, and the refusal sent.
+    Rejected(Box<Rejection>),
+    /// As a client: the server did not agree to the connection.
+    Handshake(Box<HandshakeError>),
+    /// As a client: the URI is none that a connection can be made to.
+    Uri(InvalidUri),
+    /// `wss` needs a TLS stream: make one, and hand it to [`client`](super::client).
+    TlsNeeded,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Vanished => f.write_str("the peer vanished without a close frame"),
+            Self::Protocol(error) => error.fmt(f),
+            Self::TimedOut(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Handshake(error) => error.fmt(f),
+            Self::Uri(error) => error.fmt(f),
+            Self::TlsNeeded => f.write_str("wss needs a TLS stream, which `connect` does not make"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+            Self::TimedOut(error) => Some(error),
+            Self::Send(error) => Some(error),
+            Self::Rejected(rejection) => Some(rejection.as_ref()),
+            Self::Handshake(error) => Some(error.as_ref()),
+            Self::Uri(error) => Some(error),
+            Self::Vanished | Self::TlsNeeded => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::EofWithoutClose => Self::Vanished,
+            error => Self::Protocol(error),
+        }
+    }
+}
+
+impl From<TimedOut> for Error {
+    fn from(error: TimedOut) -> Self {
+        Self::TimedOut(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(Box::new(error))
+    }
+}
+
+impl From<InvalidUri> for Error {
+    fn from(error: InvalidUri) -> Self {
+        Self::Uri(error)
+    }
+}
