@@ -122,7 +122,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Incoming<T> {
     }
 }
 
-async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T, deadline: Instant, rejection: Rejection) -> Error {
+async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut T,
+    deadline: Instant,
+    rejection: Rejection,
+) -> Error {
     let reply = rejection.response();
     let told = async {
         write(io, &reply).await?;
