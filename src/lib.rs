@@ -149,3 +149,8 @@ pub use frame::{CloseCode, CloseFrame};
 pub use receive::Receiver;
 pub use send::{Sender, Transmit};
 pub use text::Text;
+
+/// The examples of the README, compiled and run.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
