@@ -166,12 +166,14 @@ fn fault(verdict: httparse::Result<usize>) -> Fault {
     }
 }
 
-/// Whether the first line ends in a version that the parser does not know, as that of the HTTP/2 preface does.
+/// Whether the first line is one of another version, as that of the HTTP/2 preface is.
 fn names_version(head: &[u8]) -> bool {
-    let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next();
+    let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
     // RFC 9112 §2.3: HTTP-name "/" DIGIT "." DIGIT
-    matches!(line, Some([.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+    matches!(words.nth(2), Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
         if major.is_ascii_digit() && minor.is_ascii_digit())
+        && words.next().is_none()
 }
 
 /// A chunk-size line that is not one.
