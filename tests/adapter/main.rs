@@ -1,0 +1,9 @@
+//! The adapter for tokio, over streams and peers by hand: whatever a stream does, nothing is lost, and nothing waits
+//! for ever.
+#![cfg(feature = "tokio")]
+
+mod answering;
+mod closing;
+mod flushing;
+mod keepalive;
+mod support;
