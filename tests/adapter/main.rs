@@ -4,6 +4,8 @@
 
 mod answering;
 mod closing;
+mod connecting;
 mod flushing;
 mod keepalive;
+mod opening;
 mod support;
