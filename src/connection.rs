@@ -199,8 +199,8 @@ impl Connection {
 
     /// Tells the connection the time, as the duration since any fixed moment; returns when it wants to be told again.
     ///
-    /// Call it before each wait, with all that was read received: it queues a keepalive ping when the peer has been
-    /// silent, and counts from the call that sees a need.
+    /// Call it before each wait, with all that was read received, until the stream is closed: it queues a keepalive ping
+    /// when the peer has been silent, and counts from the call that sees a need.
     ///
     /// # Errors
     ///

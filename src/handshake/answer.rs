@@ -7,17 +7,15 @@ use alloc::{
 };
 use core::{error::Error, fmt};
 
-use bytes::Bytes;
-
 use super::{
     accept_key::accept_key,
     fault::Fault,
     grammar::is_token,
     headers::{FieldLines, InvalidHeader},
-    http1,
     offer::Offer,
     origin::OriginPolicy,
     rejection::Rejection,
+    reply::Reply,
 };
 use crate::{config::Negotiated, text::Text};
 
@@ -71,7 +69,7 @@ impl Answer {
     }
 
     /// Holds an offer against the terms, and writes the reply.
-    pub(super) fn apply(&self, offer: &Offer) -> Result<(Bytes, Negotiated), Rejection> {
+    pub(super) fn apply(&self, offer: &Offer) -> Result<(Reply, Negotiated), Rejection> {
         // §4.2.2: 403 for an origin that is not acceptable.
         if !self.origin.allows(offer) {
             return Err(Fault::OriginNotAllowed.into());
@@ -86,7 +84,7 @@ impl Answer {
         }
         fields.append(&self.fields);
         let negotiated = Negotiated { subprotocol: subprotocol.map(|name| Text::from(name.to_string())) };
-        Ok((http1::write_reply(101, &fields, b""), negotiated))
+        Ok((Reply::new(101, &fields, b""), negotiated))
     }
 }
 

@@ -10,7 +10,15 @@ pub(super) fn is_token(word: &[u8]) -> bool {
 
 /// Whether this may be the value of a header that we write: visible ASCII, with spaces and tabs inside only.
 pub(super) fn is_field_value(value: &[u8]) -> bool {
-    value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) && value == value.trim_ascii()
+    value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) && value == trim_whitespace(value)
+}
+
+/// A value without the spaces and tabs around it, which are no part of it (RFC 9110 §5.5).
+pub(super) fn trim_whitespace(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// A value that is no list of the expected kind.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     fault::Fault,
-    grammar::{self, Malformed, is_field_value, is_token},
+    grammar::{self, Malformed, is_field_value, is_token, trim_whitespace},
 };
 
 /// The header fields of a head, in the order in which they came.
@@ -90,7 +90,7 @@ impl Headers {
             head.len() - part.len()..head.len()
         };
         let mut place = |(name, value): (N, V)| {
-            let (name, value) = (name.as_ref().as_bytes(), value.as_ref().trim_ascii());
+            let (name, value) = (name.as_ref().as_bytes(), trim_whitespace(value.as_ref()));
             let is_field =
                 is_token(name) && !value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
             is_field

@@ -4,7 +4,7 @@
 //! so the scan is not: a line feed without a carriage return is refused as it arrives, and the parser has to end
 //! exactly where the scan did, or somebody in front of us might see another request than we do.
 
-use alloc::{format, vec};
+use alloc::{format, vec, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use httparse::{EMPTY_HEADER, Error, Header, Status};
@@ -61,28 +61,25 @@ pub(super) struct ReplyHead {
 pub(super) struct HeadScan {
     /// Bytes at the front of the input that hold no end.
     scanned: usize,
-    lines: usize,
     limit: usize,
     max_fields: usize,
 }
 
 impl HeadScan {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { scanned: 0, lines: 0, limit: limits.head, max_fields: limits.head_fields }
+        Self { scanned: 0, limit: limits.head, max_fields: limits.head_fields }
     }
 
     /// The head at the front of the input as a request; `None`, and the input as it was, if it has not all arrived.
     pub(super) fn request(&mut self, input: &mut BytesMut) -> Result<Option<RequestHead>, Fault> {
         let Some(len) = self.find_end(input)? else { return Ok(None) };
-        let fields = self.room_for_fields();
-        parse_request(&self.split(input, len), fields).map(Some)
+        parse_request(&self.split(input, len), self.max_fields).map(Some)
     }
 
     /// The head at the front of the input as a reply; `None`, and the input as it was, if it has not all arrived.
     pub(super) fn reply(&mut self, input: &mut BytesMut) -> Result<Option<ReplyHead>, Fault> {
         let Some(len) = self.find_end(input)? else { return Ok(None) };
-        let fields = self.room_for_fields();
-        parse_reply(&self.split(input, len), fields).map(Some)
+        parse_reply(&self.split(input, len), self.max_fields).map(Some)
     }
 
     /// The length of the head, once its end is there. Only new bytes are looked at.
@@ -96,7 +93,6 @@ impl HeadScan {
             if !seen[..end].ends_with(b"\r\n") {
                 return Err(Fault::LineEndMalformed);
             }
-            self.lines += 1;
             if seen[..end].ends_with(b"\r\n\r\n") {
                 return Ok(Some(end));
             }
@@ -105,21 +101,16 @@ impl HeadScan {
         if seen.len() == self.limit { Err(Fault::HeadTooLarge) } else { Ok(None) }
     }
 
-    /// Room for as many fields as there are lines, up to the limit.
-    fn room_for_fields(&self) -> usize {
-        self.lines.min(self.max_fields)
-    }
-
     fn split(&mut self, input: &mut BytesMut, len: usize) -> Bytes {
-        (self.scanned, self.lines) = (0, 0);
+        self.scanned = 0;
         self.limit -= len;
         input.split_to(len).freeze()
     }
 }
 
-fn parse_request(head: &Bytes, room: usize) -> Result<RequestHead, Fault> {
+fn parse_request(head: &Bytes, max_fields: usize) -> Result<RequestHead, Fault> {
     // RFC 9112 §2.2: one empty line before the request line is ignored. A second one would have ended the head.
-    let mut fields = vec![EMPTY_HEADER; room];
+    let mut fields = room_for_fields(head, max_fields);
     let mut request = httparse::Request::new(&mut fields);
     match (request.parse(head), request.method, request.path, request.version) {
         (Ok(Status::Complete(len)), Some(method), Some(target), Some(minor)) if len == head.len() => {
@@ -135,8 +126,8 @@ fn parse_request(head: &Bytes, room: usize) -> Result<RequestHead, Fault> {
     }
 }
 
-fn parse_reply(head: &Bytes, room: usize) -> Result<ReplyHead, Fault> {
-    let mut fields = vec![EMPTY_HEADER; room];
+fn parse_reply(head: &Bytes, max_fields: usize) -> Result<ReplyHead, Fault> {
+    let mut fields = room_for_fields(head, max_fields);
     let mut reply = httparse::Response::new(&mut fields);
     match (reply.parse(head), reply.version, reply.code) {
         // The parser skips empty lines, which no RFC allows before a status line.
@@ -148,6 +139,11 @@ fn parse_reply(head: &Bytes, room: usize) -> Result<ReplyHead, Fault> {
         }),
         (verdict, ..) => Err(fault(verdict)),
     }
+}
+
+/// Room for as many fields as the limit allows and the head can hold: the shortest is `a:` and a line end.
+fn room_for_fields<'a>(head: &[u8], max_fields: usize) -> Vec<Header<'a>> {
+    vec![EMPTY_HEADER; max_fields.min(head.len() / 4)]
 }
 
 fn text(head: &Bytes, part: &str) -> Text {
@@ -193,10 +189,10 @@ pub(super) fn write_request(target: &str, fields: &FieldLines) -> Bytes {
     [b"GET ", target.as_bytes(), b" HTTP/1.1\r\n", fields.as_bytes(), b"\r\n"].concat().into()
 }
 
-/// A whole reply.
-pub(super) fn write_reply(status: u16, fields: &FieldLines, body: &[u8]) -> Bytes {
+/// The head of a reply with this status.
+pub(super) fn write_reply(status: u16, fields: &FieldLines) -> Vec<u8> {
     let status_line = format!("HTTP/1.1 {status} {}\r\n", reason(status));
-    [status_line.as_bytes(), fields.as_bytes(), b"\r\n", body].concat().into()
+    [status_line.as_bytes(), fields.as_bytes(), b"\r\n"].concat()
 }
 
 /// The reason phrase of a status; empty for one without a well-known phrase, which RFC 9112 §4 allows.

@@ -13,6 +13,7 @@ use super::{
     headers::{Headers, lists},
     http1::{HttpVersion, RequestHead},
     rejection::Rejection,
+    reply::Reply,
     uri::{Authority, Target},
 };
 use crate::{config::Negotiated, text::Text};
@@ -60,7 +61,7 @@ impl Offer {
         Self::validate(RequestHead { method, target, version, headers })
     }
 
-    /// Accepts: the whole head of the 101 reply, and what was agreed on.
+    /// Accepts: the 101 reply, and what was agreed on.
     ///
     /// ```
     /// use sansocket::handshake::{Answer, HttpVersion, Offer};
@@ -84,7 +85,7 @@ impl Offer {
     /// # Errors
     ///
     /// A [`Rejection`] if the answer's terms do not allow the origin, or require a subprotocol that is not offered.
-    pub fn accept(&self, answer: &Answer) -> Result<(Bytes, Negotiated), Rejection> {
+    pub fn accept(&self, answer: &Answer) -> Result<(Reply, Negotiated), Rejection> {
         answer.apply(self)
     }
 

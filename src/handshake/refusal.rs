@@ -88,13 +88,13 @@ impl PartialRefusal {
                     self.framing = Framing::ChunkSize;
                 }
                 Framing::ChunkSize => match parse_chunk_size(input) {
-                    // RFC 9112 §7.1: trailers follow. Nobody will read them: the connection is done.
-                    Ok(Some((_, 0))) | Err(_) => return true,
-                    Ok(Some((line, size))) => {
+                    Ok(None) => return input.len() >= MAX_CHUNK_LINE,
+                    Ok(Some((line, size))) if line <= MAX_CHUNK_LINE && size > 0 => {
                         input.advance(line);
                         self.framing = Framing::Chunk(size);
                     }
-                    Ok(None) => return input.len() > MAX_CHUNK_LINE,
+                    // RFC 9112 §7.1: trailers follow a size of 0. Nobody reads them: the connection is done.
+                    _ => return true,
                 },
             }
         }

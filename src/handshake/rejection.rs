@@ -9,6 +9,7 @@ use super::{
     fault::{self, Fault, Faults},
     headers::{FieldLines, InvalidHeader},
     http1,
+    reply::Reply,
 };
 
 /// A server's refusal: what is wrong with the request, and the reply that says so.
@@ -75,8 +76,13 @@ impl Rejection {
         &self.faults
     }
 
-    /// The whole reply, ready for the wire.
+    /// The bytes of the [`reply`](Self::reply).
     pub fn response(&self) -> Bytes {
+        self.reply().into_bytes()
+    }
+
+    /// The reply that says so.
+    pub fn reply(&self) -> Reply {
         let own_text = self.to_string() + "\n";
         let mut fields = self.prescribed_fields();
         if self.body.is_none() {
@@ -85,11 +91,11 @@ impl Rejection {
         fields.append(&self.fields);
         // RFC 9110 §15.3.5, §15.4.5: these two end with their head.
         if matches!(self.status, 204 | 304) {
-            return http1::write_reply(self.status, &fields, b"");
+            return Reply::new(self.status, &fields, b"");
         }
         let body = self.body.as_deref().unwrap_or(own_text.as_bytes());
         fields.write("Content-Length", body.len().to_string().as_bytes());
-        http1::write_reply(self.status, &fields, body)
+        Reply::new(self.status, &fields, body)
     }
 
     /// What the status and the faults call for.

@@ -13,10 +13,8 @@ use crate::{
 pub(super) enum Waiting {
     /// Whatever the peer says next.
     Open,
-    /// The peer's Close frame, or the end of the stream.
+    /// The end of the stream, both ways.
     Closing,
-    /// Nothing any more.
-    Over,
 }
 
 #[derive(Debug)]
@@ -45,10 +43,6 @@ impl Deadlines {
         match waiting {
             Waiting::Open => self.tick_open(now, heard),
             Waiting::Closing => self.tick_closing(now).map(|()| false),
-            Waiting::Over => {
-                self.timers = Timers::default();
-                Ok(false)
-            }
         }
     }
 

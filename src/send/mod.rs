@@ -174,7 +174,7 @@ impl Sender {
 
     /// Whether the unsent output is below its limit, so that a message can be sent.
     pub fn has_room(&self) -> bool {
-        self.unsent() < self.unsent_limit
+        self.unsent() == 0 || self.unsent() < self.unsent_limit
     }
 
     /// Tells the sender the time, and how many bytes the receiver has [`heard`](crate::Receiver::heard); returns when
@@ -232,14 +232,8 @@ impl Sender {
         self.closed.is_some() || self.abandoned || self.eof
     }
 
-    fn waiting(&self) -> Waiting {
-        if self.eof && self.unsent() == 0 {
-            Waiting::Over
-        } else if self.is_closed() {
-            Waiting::Closing
-        } else {
-            Waiting::Open
-        }
+    const fn waiting(&self) -> Waiting {
+        if self.is_closed() { Waiting::Closing } else { Waiting::Open }
     }
 
     fn control(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), SendError> {

@@ -1,12 +1,14 @@
 //! The server's side of the opening handshake, over a stream. RFC 6455 §4.2.
 
+use core::time::Duration;
+
 use ::tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{Instant, timeout_at},
 };
 use bytes::BytesMut;
 
-use super::{Error, WebSocket};
+use super::{Error, READ, WebSocket};
 use crate::{
     config::Config,
     connection::Connection,
@@ -66,7 +68,7 @@ pub async fn receive_offer<T: AsyncRead + AsyncWrite + Unpin>(
     mut io: T,
     config: &Config,
 ) -> Result<Incoming<T>, Error> {
-    let deadline = Instant::now() + config.handshake_timeout;
+    let deadline = deadline(config);
     let mut input = BytesMut::new();
     let mut handshake = ServerHandshake::new(&config.limits);
     let offer = loop {
@@ -75,6 +77,7 @@ pub async fn receive_offer<T: AsyncRead + AsyncWrite + Unpin>(
             Ok(None) => {}
             Err(rejection) => return Err(refuse(&mut io, deadline, rejection).await),
         }
+        input.reserve(READ);
         let read = timeout_at(deadline, io.read_buf(&mut input)).await;
         if read.map_err(|_| TimedOut::Handshake)?? == 0 {
             return Err(Error::Vanished);
@@ -122,21 +125,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Incoming<T> {
     }
 }
 
+/// A timeout that reaches past what the clock can count is as good as none.
+fn deadline(config: &Config) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(config.handshake_timeout).unwrap_or_else(|| now + YEARS)
+}
+
 async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
     io: &mut T,
     deadline: Instant,
     rejection: Rejection,
 ) -> Error {
-    let reply = rejection.response();
-    let told = async {
-        write(io, &reply).await?;
-        io.shutdown().await?;
-        drain(io).await
-    };
-    match timeout_at(deadline, told).await {
-        Ok(Err(error)) => error.into(),
-        Ok(Ok(())) | Err(_) => rejection.into(),
+    match timeout_at(deadline, write(io, &rejection.response())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return error.into(),
+        Err(_) => return TimedOut::Handshake.into(),
     }
+    // The reply is with the system; what follows only keeps a reset from overtaking it.
+    let _ = timeout_at(deadline, drain(io)).await;
+    rejection.into()
 }
 
 async fn write<T: AsyncWrite + Unpin>(io: &mut T, mut reply: &[u8]) -> std::io::Result<()> {
@@ -144,8 +152,9 @@ async fn write<T: AsyncWrite + Unpin>(io: &mut T, mut reply: &[u8]) -> std::io::
     io.flush().await
 }
 
-/// Reads to the end of the stream: closing it with bytes unread resets it, and the reply may be lost.
-async fn drain<T: AsyncRead + Unpin>(io: &mut T) -> std::io::Result<()> {
+/// Shuts down and reads to the end of the stream: closing it with bytes unread resets it, and the reply may be lost.
+async fn drain<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) -> std::io::Result<()> {
+    io.shutdown().await?;
     let mut ignored = BytesMut::with_capacity(1024);
     while io.read_buf(&mut ignored).await? > 0 {
         ignored.clear();

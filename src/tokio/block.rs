@@ -40,7 +40,8 @@ pub(super) fn give_back(input: &mut BytesMut) {
     let rest = BytesMut::from(&input[..]);
     let mut block = mem::replace(input, rest);
     block.clear();
-    if block.capacity() <= BLOCK {
+    // Neither what a handshake or a rest began with, nor what a large message has grown to.
+    if (BLOCK / 2..=BLOCK).contains(&block.capacity()) {
         SPARE.set(Some(block));
     }
 }

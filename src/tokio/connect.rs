@@ -9,7 +9,7 @@ use ::tokio::{
 };
 use bytes::BytesMut;
 
-use super::{Error, WebSocket, entropy};
+use super::{Error, READ, WebSocket, entropy};
 use crate::{
     config::Config,
     connection::Connection,
@@ -95,6 +95,7 @@ where
         if let Some(established) = handshake.receive(&mut input)? {
             break established;
         }
+        input.reserve(READ);
         if io.read_buf(&mut input).await? == 0 {
             return Err(handshake.receive_eof().into());
         }

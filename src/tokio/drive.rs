@@ -15,10 +15,13 @@ use bytes::{Buf, BytesMut};
 
 use super::{Ended, Error, block, clock::Clock};
 use crate::{
-    connection::Connection,
+    connection::{Connection, State},
     error::SendError,
     event::{Event, Message},
 };
+
+/// How often one poll goes round.
+const TURNS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Driver<T> {
@@ -92,7 +95,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        loop {
+        for _ in 0..TURNS {
             match self.connection.receive(&mut self.input) {
                 Ok(Some(Event::Data(message))) => return Poll::Ready(Ok(Some(message))),
                 Ok(Some(_)) => continue,
@@ -113,6 +116,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             block::give_back(&mut self.input);
             ready!(self.poll_tick(cx));
         }
+        // A stream that is always ready leaves room for other tasks, and does not outrun the deadlines.
+        let _ = self.poll_tick(cx);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// All that `recv` does, up to the next message, which is held until the application asks for it. Ready when the
@@ -124,9 +131,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 Ok(None) | Err(_) => return Poll::Ready(()),
             }
         }
-        // The peer's silence is of our making now: nothing is read, and no deadline runs.
         let _ = self.poll_write(cx);
-        Poll::Pending
+        // While nothing is read the peer's silence is of our making; but closing takes its time and no more.
+        while self.connection.state() != State::Open && !self.is_over() && self.poll_tick(cx).is_ready() {}
+        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -144,8 +152,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let written = ready!(self.poll_write_all(cx));
         if let Err(error) = written {
             self.broken.get_or_insert(error.kind());
-            self.connection.abandon();
-            self.unflushed = false;
+            self.abandon();
             self.shut = true;
         }
         Poll::Ready(())
@@ -180,7 +187,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let unsent = self.connection.unsent();
         match self.connection.tick(self.clock.now()) {
             Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
-            Ok(_) | Err(_) => Poll::Ready(()),
+            Ok(_) => Poll::Ready(()),
+            Err(_) => {
+                self.abandon();
+                Poll::Ready(())
+            }
         }
     }
 
@@ -190,8 +201,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         // What it says is told by `outcome`.
         if self.connection.receive_eof().is_err() || broken.is_some() {
-            self.connection.abandon();
+            self.abandon();
         }
+    }
+
+    /// Gives up what is queued or half-written.
+    fn abandon(&mut self) {
+        self.connection.abandon();
+        self.unflushed = false;
     }
 
     fn is_flushed(&self) -> bool {

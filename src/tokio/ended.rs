@@ -43,11 +43,11 @@ impl Ended {
         if let Some(received) = connection.received_close() {
             return Self::Clean { sent, received: received.cloned() };
         }
-        match (connection.error(), connection.timed_out()) {
-            (Some(error), _) if error != ProtocolError::EofWithoutClose => {
+        match (connection.error(), broken, connection.timed_out()) {
+            (Some(error), ..) if error != ProtocolError::EofWithoutClose => {
                 Self::Violation { error, told: sent }
             }
-            (None, Some(timed_out)) => Self::TimedOut(timed_out),
+            (None, None, Some(timed_out)) => Self::TimedOut(timed_out),
             _ => Self::Vanished(broken),
         }
     }

@@ -51,6 +51,9 @@ use crate::{
 };
 use drive::Driver;
 
+/// What one read of an opening handshake can bring: most heads whole.
+const READ: usize = 2 << 10;
+
 /// A WebSocket connection over a byte stream.
 ///
 /// ```no_run
@@ -96,6 +99,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     }
 
     /// Sends a message; returns when it is with the operating system.
+    ///
+    /// An application that only sends has its pings answered all the same, and a Close frame too, up to the first
+    /// message that comes: it is held until [`recv`](Self::recv) asks for it, and what is behind it waits.
     ///
     /// # Errors
     ///
