@@ -78,7 +78,7 @@ fn replies_cut_anywhere() {
     for head in [
         reply("+Sec-WebSocket-Protocol: chat"),
         reply("-Upgrade | -Connection"),
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 \r\nLink: a\r\n\r\n".to_owned() + &reply(""),
+        "HTTP/1.1 103 \r\nLink: a\r\n\r\nHTTP/1.1 100 \r\n\r\n".to_owned() + &reply(""),
         "junk\r\n\r\n".into(),
     ] {
         let wire = [head.as_bytes(), FRAME].concat();
@@ -89,7 +89,7 @@ fn replies_cut_anywhere() {
 }
 
 /// One byte at a time, a head of the maximal length: a parser that began anew each time would look at 134 million
-/// bytes per head, and at 13 billion in this test.
+/// bytes per head, and at 5 billion in this test.
 #[test]
 fn byte_by_byte_is_linear() {
     let limit = Limits::default().head;
@@ -98,7 +98,7 @@ fn byte_by_byte_is_linear() {
     let reply = reply(&filler(reply("").len()));
     assert_eq!((request.len(), reply.len()), (limit, limit));
     let started = Instant::now();
-    for _ in 0..100 {
+    for _ in 0..20 {
         let pieces: Vec<_> = request.as_bytes().chunks(1).collect();
         assert_eq!(served(&pieces), ("101".into(), vec![]));
         let pieces: Vec<_> = reply.as_bytes().chunks(1).collect();

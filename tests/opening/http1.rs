@@ -32,6 +32,7 @@ fn malformed_requests() {
         (swap("/chat", "/a\x01b"), "400 StartLineMalformed"),
         (swap("GET", "G(T"), "400 StartLineMalformed"),
         (swap("HTTP/1.1", "HTTP/1.1 "), "400 StartLineMalformed"),
+        (swap("HTTP/1.1", "HTTP/2.0 x"), "400 StartLineMalformed"),
         (swap("HTTP/1.1", "HTTP/11"), "400 StartLineMalformed"),
         (swap("HTTP/1.1", "HTTP/1.x"), "400 StartLineMalformed"),
         (swap("HTTP/1.1", "HTTP/x.1"), "400 StartLineMalformed"),

@@ -86,9 +86,16 @@ fn bodies_are_bounded() {
         let HandshakeError::Refused(refusal) = error else { panic!("{error}") };
         assert_eq!(refusal.body(), &long[..4 << 10]);
     }
-    // A line before a chunk that does not end.
-    let endless = format!("HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n1;{}", "x".repeat(255));
-    assert_eq!(client_verdict(client("ws://a", &[]), endless), "500  +257");
+    // The line before a chunk is held to 256 bytes, also if it never ends.
+    let head = "HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n1;";
+    for (line, verdict) in [
+        ("x".repeat(252) + "\r\nhello", "500 h +4"),
+        ("x".repeat(253) + "\r\nhello", "500  +262"),
+        ("x".repeat(253), "…500  +255"),
+        ("x".repeat(254), "500  +256"),
+    ] {
+        assert_eq!(client_verdict(client("ws://a", &[]), head.to_owned() + &line), verdict, "{}", line.len());
+    }
 }
 
 #[test]

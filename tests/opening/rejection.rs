@@ -112,6 +112,12 @@ fn refusals_of_an_application() {
         (Rejection::new(304).body("x"), "HTTP/1.1 304 \r\nConnection: close\r\n\r\n"),
     ] {
         assert_eq!(std::str::from_utf8(&rejection.response()).unwrap(), reply);
+        let (status_line, lines, body) = parts(reply.as_bytes());
+        let taken_apart = rejection.reply();
+        assert!(status_line.starts_with(&format!("HTTP/1.1 {} ", taken_apart.status())));
+        let headers = taken_apart.headers().map(|(name, value)| format!("{name}: {value}"));
+        assert_eq!(headers.collect::<Vec<_>>(), lines);
+        assert_eq!(taken_apart.body(), body);
         assert!(rejection.faults().is_empty());
     }
     assert_eq!(Rejection::new(999).status(), 999);
