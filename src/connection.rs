@@ -27,7 +27,7 @@ use crate::{
 pub enum State {
     /// Both ends may send.
     Open,
-    /// We have sent a Close frame and wait for the peer's.
+    /// We have sent a Close frame, or can send nothing any more, and wait for the peer's.
     Closing,
     /// Nothing more will be received or sent, but for what waits in [`Connection::transmit`].
     Closed,
@@ -187,7 +187,7 @@ impl Connection {
         self.sender.transmit()
     }
 
-    /// How many bytes wait for the wire.
+    /// How many bytes wait for the wire, a pong that is kept for later included.
     pub fn unsent(&self) -> usize {
         self.sender.unsent()
     }
@@ -219,11 +219,11 @@ impl Connection {
     /// How far the conversation has come.
     pub fn state(&self) -> State {
         let failed = self.error().is_some() || self.timed_out().is_some();
-        match (self.received_close(), self.sent_close()) {
+        match self.received_close() {
             _ if failed => State::Closed,
-            (None, None) => State::Open,
-            (None, Some(_)) => State::Closing,
-            (Some(_), _) => State::Closed,
+            Some(_) => State::Closed,
+            None if self.sender.is_closed() => State::Closing,
+            None => State::Open,
         }
     }
 

@@ -137,9 +137,12 @@ impl CloseFrame {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::ClosePayloadOneByte`], [`ProtocolError::CloseCodeInvalid`] and
-    /// [`ProtocolError::CloseReasonNotUtf8`].
+    /// [`ProtocolError::ControlTooLong`], [`ProtocolError::ClosePayloadOneByte`],
+    /// [`ProtocolError::CloseCodeInvalid`] and [`ProtocolError::CloseReasonNotUtf8`].
     pub fn parse(payload: &[u8]) -> Result<Option<Self>, ProtocolError> {
+        if payload.len() > MAX_CONTROL {
+            return Err(ProtocolError::ControlTooLong);
+        }
         if payload.is_empty() {
             return Ok(None);
         }

@@ -87,7 +87,7 @@ impl PartialRefusal {
                     input.advance(2);
                     self.framing = Framing::ChunkSize;
                 }
-                Framing::ChunkSize => match parse_chunk_size(input) {
+                Framing::ChunkSize => match parse_chunk_size(&input[..input.len().min(MAX_CHUNK_LINE)]) {
                     Ok(None) => return input.len() >= MAX_CHUNK_LINE,
                     Ok(Some((line, size))) if line <= MAX_CHUNK_LINE && size > 0 => {
                         input.advance(line);

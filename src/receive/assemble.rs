@@ -42,6 +42,11 @@ impl Assembly {
         Chunk { kind: piece.kind, data: take(input, piece.len), fin: piece.fin }
     }
 
+    /// Whether what is left of the message is thrown away.
+    pub(super) const fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
     /// Gives up what has been assembled, as the first chunk of its message.
     pub(super) fn give_up(&mut self, kind: Kind) -> Option<Chunk> {
         if self.buffer.is_empty() {

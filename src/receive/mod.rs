@@ -273,7 +273,7 @@ impl Receiver {
     /// What of the open data frame is ready to be taken.
     fn piece(&mut self, view: View) -> Option<Piece> {
         let (Some(frame), Some(message)) = (&mut self.frame, &self.message) else { return None };
-        let is_whole_message = frame.fin && message.fragments == 1;
+        let is_whole_message = frame.fin && message.fragments == 1 && !self.assembly.is_skipping();
         if !frame.is_clear() && (frame.clear == 0 || view == View::Messages && is_whole_message) {
             return None;
         }

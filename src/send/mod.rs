@@ -159,7 +159,7 @@ impl Sender {
 
     /// The bytes that wait for the wire.
     pub fn transmit(&mut self) -> &mut Transmit {
-        if self.transmit.remaining() < self.control_limit
+        if self.has_room_for_pong()
             && let Some(payload) = self.unanswered.take()
         {
             self.write(true, OpCode::Pong, payload);
@@ -167,9 +167,10 @@ impl Sender {
         &mut self.transmit
     }
 
-    /// How many bytes wait for the wire.
+    /// How many bytes wait for the wire, a pong that is kept for later included.
     pub fn unsent(&self) -> usize {
-        self.transmit.remaining()
+        let kept = self.unanswered.as_ref().map_or(0, |payload| self.keys.header_len() + payload.len());
+        self.transmit.remaining() + kept
     }
 
     /// Whether the unsent output is below its limit, so that a message can be sent.
@@ -228,7 +229,8 @@ impl Sender {
         if self.has_room() { Ok(()) } else { Err(SendError::Full) }
     }
 
-    const fn is_closed(&self) -> bool {
+    /// Whether nothing more can be said.
+    pub(crate) const fn is_closed(&self) -> bool {
         self.closed.is_some() || self.abandoned || self.eof
     }
 
@@ -251,11 +253,15 @@ impl Sender {
         if self.abandoned {
             return;
         }
-        if self.transmit.remaining() < self.control_limit {
+        self.unanswered = Some(payload.clone()).filter(|_| !self.has_room_for_pong());
+        if self.unanswered.is_none() {
             self.write(true, OpCode::Pong, payload.clone());
-        } else {
-            self.unanswered = Some(payload.clone());
         }
+    }
+
+    fn has_room_for_pong(&self) -> bool {
+        let waiting = self.transmit.remaining();
+        waiting == 0 || waiting < self.control_limit
     }
 
     /// §5.5.1: a Close frame is answered with one, which typically echoes the code.
@@ -308,6 +314,14 @@ impl OpenMessage {
 }
 
 impl Keys {
+    /// The length of a control frame's header.
+    const fn header_len(&self) -> usize {
+        match self {
+            Self::Server => 2,
+            Self::Client(_) => 6,
+        }
+    }
+
     fn next(&mut self) -> Option<MaskingKey> {
         match self {
             Self::Server => None,

@@ -20,7 +20,7 @@ use crate::{
     event::{Event, Message},
 };
 
-/// How often one poll goes round.
+/// How many reads one poll makes.
 const TURNS: usize = 64;
 
 #[derive(Debug)]
@@ -96,11 +96,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         for _ in 0..TURNS {
-            match self.connection.receive(&mut self.input) {
-                Ok(Some(Event::Data(message))) => return Poll::Ready(Ok(Some(message))),
-                Ok(Some(_)) => continue,
-                // A breach is told to the peer before it is returned.
-                Ok(None) | Err(_) => {}
+            if let Some(message) = self.receive() {
+                return Poll::Ready(Ok(Some(message)));
             }
             let _ = self.poll_write(cx);
             if self.connection.wants_shutdown() {
@@ -120,6 +117,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let _ = self.poll_tick(cx);
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The next message in the input. A breach is told to the peer before it is returned.
+    fn receive(&mut self) -> Option<Message> {
+        while let Ok(Some(event)) = self.connection.receive(&mut self.input) {
+            if let Event::Data(message) = event {
+                return Some(message);
+            }
+        }
+        None
     }
 
     /// All that `recv` does, up to the next message, which is held until the application asks for it. Ready when the
