@@ -1,0 +1,80 @@
+//! §5.5, control frames: their form, and the answers to pings.
+
+use std::fmt::Write as _;
+
+use bytes::BytesMut;
+use sansocket::{Event, Role, frame::OpCode};
+
+use crate::support::{
+    player::{check_table, connect, drain},
+    wire::{frame, frames},
+};
+
+pub(crate) const TABLE: &str = r#"
+    # §5.5.2: a ping is answered with its own payload, of any length that it may have.
+    server < [ping ]                                     | ping "" > [pong ]
+    server < [ping "p"]                                  | ping "p" > [pong "p"]
+    client < [ping 00ff]                                 | ping 00ff > [pong 00ff]
+    client < [ping 61*125]                               | ping 61*125 > [pong 61*125]
+    server < [ping 61*125]                               | ping 61*125 > [pong 61*125]
+    # §5.5.3: a pong nobody asked for is fine, and is not answered.
+    server < [pong "p"]                                  | pong "p"
+    client < [pong 61*125]                               | pong 61*125
+    # Ten pings in one read are answered one by one, in order.
+    client < [ping "0"] [ping "1"] [ping "2"] [ping "3"] [ping "4"] [ping "5"] [ping "6"] [ping "7"] [ping "8"] [ping "9"] | ping "0", ping "1", ping "2", ping "3", ping "4", ping "5", ping "6", ping "7", ping "8", ping "9" > [pong "0"] [pong "1"] [pong "2"] [pong "3"] [pong "4"] [pong "5"] [pong "6"] [pong "7"] [pong "8"] [pong "9"]
+    # A ping and a close in one read: neither answer replaces the other.
+    server < [ping "p"] [close 1000]                     | ping "p", close 1000 > [pong "p"] [close 1000]
+
+    # Longer than 125 bytes: refused by the first two bytes, for each kind, also for pong and close.
+    server < 89 fe                                       | ! 1002 ControlTooLong
+    server < 8a fe                                       | ! 1002 ControlTooLong
+    server < 88 fe                                       | ! 1002 ControlTooLong
+    client < 89 7e                                       | ! 1002 ControlTooLong
+    client < 8a 7f                                       | ! 1002 ControlTooLong
+    client < 88 7e 007e 00*126                           | ! 1002 ControlTooLong
+    client < 89 7e 0005 48656c6c6f                       | ! 1002 ControlTooLong
+    client < 8a 7f 0000000000000001 61                   | ! 1002 ControlTooLong
+
+    # Fragmented: refused, for each kind, empty or not, inside a message or not.
+    server < 09 80                                       | ! 1002 ControlFragmented
+    server < 0a 80                                       | ! 1002 ControlFragmented
+    server < 08 80                                       | ! 1002 ControlFragmented
+    client < 09 01                                       | ! 1002 ControlFragmented
+    client < [text- "a"] 09 00                           | ! 1002 ControlFragmented
+    client < [text- "a"] 0a 7d                           | ! 1002 ControlFragmented
+
+    # Not before it is whole.
+    client < 89 05 48656c6c                              |
+    server < 88 82 37fa213d 34                           |
+"#;
+
+#[test]
+fn table() {
+    check_table(TABLE);
+}
+
+/// A million pings while nothing can be written: a few pongs wait, and behind them the answer to the latest.
+#[test]
+fn a_flood_of_pings_is_bounded_and_the_latest_is_answered() {
+    for role in [Role::Server, Role::Client] {
+        let from = if role == Role::Server { Role::Client } else { Role::Server };
+        let mut end = connect(role);
+        let mut input = BytesMut::new();
+        let mut payload = String::new();
+        for number in 0..1_000_000u32 {
+            payload.clear();
+            write!(payload, "{number}").unwrap();
+            input.extend_from_slice(&frame(from, true, 9, payload.as_bytes()));
+            assert!(matches!(end.receive(&mut input), Ok(Some(Event::Ping(_)))));
+            assert!(end.unsent() < (16 << 10) + 131, "{} bytes of pongs", end.unsent());
+        }
+        let pongs = frames(&drain(&mut end));
+        assert!(pongs.iter().all(|(header, _)| header.opcode == OpCode::Pong));
+        let answers = |pongs: &[(_, Vec<u8>)]| {
+            pongs.iter().map(|(_, p)| String::from_utf8_lossy(p).parse().unwrap()).collect::<Vec<u32>>()
+        };
+        let (latest, first) = pongs.split_last().unwrap();
+        assert_eq!(answers(first), (0..first.len() as u32).collect::<Vec<_>>());
+        assert_eq!(answers(std::slice::from_ref(latest)), [999_999]);
+    }
+}

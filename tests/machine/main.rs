@@ -1,0 +1,28 @@
+//! The machine, through its public API: bytes in, events and bytes out. The files are named after the sections of
+//! RFC 6455; the language of the tables is described in `support/wire.rs`.
+
+mod closing;
+mod control;
+mod cuts;
+mod fragmentation;
+mod framing;
+mod limits;
+mod masking;
+mod oracle;
+mod pair;
+mod sending;
+mod support;
+mod text;
+mod time;
+
+/// Every table of the suite.
+const TABLES: &[(&str, &str)] = &[
+    ("framing", framing::TABLE),
+    ("masking", masking::TABLE),
+    ("fragmentation", fragmentation::TABLE),
+    ("control", control::TABLE),
+    ("closing", closing::TABLE),
+    ("text", text::TABLE),
+    ("limits", limits::TABLE),
+    ("sending", sending::TABLE),
+];
