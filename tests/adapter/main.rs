@@ -3,9 +3,15 @@
 #![cfg(feature = "tokio")]
 
 mod answering;
+mod bounds;
 mod closing;
+#[cfg(feature = "futures")]
+mod combinators;
 mod connecting;
+mod dropping;
 mod flushing;
 mod keepalive;
 mod opening;
+mod stuck;
 mod support;
+mod waking;
