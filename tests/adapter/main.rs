@@ -11,6 +11,7 @@ mod connecting;
 mod dropping;
 mod flushing;
 mod keepalive;
+mod loopback;
 mod opening;
 mod stuck;
 mod support;

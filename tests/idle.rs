@@ -1,0 +1,274 @@
+//! An idle connection holds no buffer: what the heap holds for it, by counting.
+#![cfg(feature = "tokio")]
+
+#[path = "adapter/support/mod.rs"]
+mod support;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    collections::VecDeque,
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::BytesMut;
+use sansocket::{
+    Config, Connection, Negotiated, Role,
+    frame::OpCode,
+    tokio::{Error, WebSocket},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use support::{Peer, transport};
+
+/// The system's allocator, with an account for each thread: tests run side by side.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+fn book(bytes: isize) {
+    let _ = HELD.try_with(|held| held.set(held.get() + bytes));
+}
+
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        book(layout.size() as isize);
+        let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(layout.size())));
+        // SAFETY: as the caller says.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        book(-(layout.size() as isize));
+        // SAFETY: as the caller says.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn held() -> isize {
+    HELD.get()
+}
+
+/// What an idle connection may hold: its alarm. It is 112 bytes with tokio 1.54.
+const ALARM: isize = 128;
+/// What the block of a thread costs on top once messages have shared it: a count of references.
+const SHARED: isize = 64;
+
+/// A stream that holds nothing but what the peer has said, and takes whatever it is told.
+struct Pipe(Arc<Mutex<VecDeque<u8>>>);
+
+impl AsyncRead for Pipe {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let said = &mut *self.0.lock().unwrap();
+        let len = said.as_slices().0.len().min(buf.remaining());
+        if len == 0 && Arc::strong_count(&self.0) > 1 {
+            return Poll::Pending;
+        }
+        buf.put_slice(&said.as_slices().0[..len]);
+        said.drain(..len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A connection, and what its peer says: never more at a time than fits from the beginning.
+struct Ends {
+    websocket: WebSocket<Pipe>,
+    said: Arc<Mutex<VecDeque<u8>>>,
+}
+
+const PIPE: usize = 32 << 10;
+
+fn ends(role: Role, config: &Config) -> Ends {
+    let said = Arc::new(Mutex::new(VecDeque::with_capacity(PIPE)));
+    let connection = match role {
+        Role::Server => Connection::server(config, Negotiated::default()),
+        Role::Client => Connection::client(config, Negotiated::default(), || [1, 2, 3, 4]),
+    };
+    Ends { websocket: WebSocket::from_parts(Pipe(said.clone()), connection, BytesMut::new()), said }
+}
+
+impl Ends {
+    /// Polls `recv` until it has nothing to give; returns how many messages were received.
+    fn park(&mut self) -> usize {
+        let mut received = 0;
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(message) = pin!(self.websocket.recv()).poll(&mut context) {
+            message.unwrap().unwrap();
+            received += 1;
+        }
+        received
+    }
+
+    /// Has the peer say something; returns how many messages were received.
+    fn hear(&mut self, bytes: &[u8]) -> usize {
+        let mut received = 0;
+        for piece in bytes.chunks(PIPE) {
+            self.said.lock().unwrap().extend(piece);
+            while !self.said.lock().unwrap().is_empty() {
+                received += self.park();
+            }
+        }
+        received
+    }
+}
+
+fn on_this_thread(test: impl AsyncFnOnce()) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(tokio::task::unconstrained(async {
+        // What a thread keeps for all its connections, one block to read into, is there before anything is counted.
+        ends(Role::Server, &Config::new()).hear(&from_client(b"hello"));
+        test().await;
+    }));
+}
+
+fn from_client(payload: &[u8]) -> Vec<u8> {
+    Peer::new(transport().1, Role::Client).frame(OpCode::Binary, payload)
+}
+
+#[test]
+fn an_idle_connection_holds_its_alarm_whatever_went_through_it() {
+    on_this_thread(async || {
+        for role in [Role::Server, Role::Client] {
+            let peer =
+                Peer::new(transport().1, if role == Role::Server { Role::Client } else { Role::Server });
+            for size in [100, 5_000, 40_000] {
+                let message = peer.frame(OpCode::Binary, &vec![7; size]);
+                let fragments = [
+                    peer.fragment(false, OpCode::Text, b"a"),
+                    peer.frame(OpCode::Ping, b"x"),
+                    peer.fragment(true, OpCode::Continuation, b"b"),
+                ];
+                let mut ends = ends(role, &Config::new());
+                let before = held();
+                ends.park();
+                assert!(held() - before <= ALARM, "{}", held() - before);
+                for _ in 0..3 {
+                    assert_eq!(ends.hear(&message), 1);
+                    assert!(held() - before <= ALARM + SHARED, "{role:?}, {size}: {}", held() - before);
+                    assert_eq!(ends.hear(&fragments.concat()), 1);
+                    assert!(held() - before <= ALARM + SHARED, "{role:?}, {size}: {}", held() - before);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_hundred_idle_connections_hold_a_hundred_alarms() {
+    let message = from_client(&vec![7; 40_000]);
+    on_this_thread(async || {
+        let mut all: Vec<_> = (0..100).map(|_| ends(Role::Server, &Config::new())).collect();
+        let before = held();
+        for ends in &mut all {
+            assert_eq!(ends.hear(&message), 1);
+        }
+        let each = (held() - before) / 100;
+        assert!(each <= ALARM, "{each} bytes each");
+    });
+}
+
+#[test]
+fn what_was_sent_is_not_held() {
+    on_this_thread(async || {
+        for role in [Role::Server, Role::Client] {
+            let mut ends = ends(role, &Config::new());
+            ends.park();
+            let before = held();
+            for size in [0, 100, 64 << 10, 4 << 20] {
+                ends.websocket.send(vec![7; size]).await.unwrap();
+                ends.websocket.feed(vec![7; size]).await.unwrap();
+                ends.park();
+                assert_eq!(ends.websocket.connection().unsent(), 0);
+                assert!(held() - before <= 0, "{role:?}, {size}: {}", held() - before);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_hundred_beginnings_of_frames_hold_what_was_received_and_not_what_was_announced() {
+    let frame = from_client(&vec![7; 8 << 20]);
+    on_this_thread(async || {
+        for cut in [1, 7, 13, 14, 30, 100] {
+            let mut all: Vec<_> = (0..100).map(|_| ends(Role::Server, &Config::new())).collect();
+            let before = held();
+            for ends in &mut all {
+                ends.hear(&frame[..cut]);
+            }
+            let each = (held() - before) / 100;
+            assert!(each <= ALARM + cut as isize, "{cut} bytes of a frame hold {each}");
+        }
+    });
+}
+
+#[test]
+fn an_announced_length_makes_nobody_allocate() {
+    let frame = from_client(&vec![7; 16 << 20]);
+    on_this_thread(async || {
+        let mut ends = ends(Role::Server, &Config::new());
+        LARGEST.set(0);
+        ends.hear(&frame[..20]);
+        assert!(LARGEST.get() <= 64 << 10, "{}", LARGEST.get());
+        // It at most doubles.
+        ends.hear(&frame[20..100_000]);
+        assert!(LARGEST.get() <= 4 * 100_000, "{}", LARGEST.get());
+    });
+}
+
+#[test]
+fn a_message_that_is_kept_pins_little_more_than_itself() {
+    let messages = from_client(&[7; 100]).repeat(200);
+    on_this_thread(async || {
+        let mut ends = ends(Role::Server, &Config::new());
+        ends.hear(&messages);
+        let mut kept = Vec::with_capacity(100);
+        let before = held();
+        for _ in 0..100 {
+            ends.said.lock().unwrap().extend(&messages);
+            kept.push(ends.websocket.recv().await.unwrap().unwrap());
+            ends.park();
+        }
+        let each = (held() - before) / 100;
+        assert!(each <= 200, "{each} bytes for a message of 100");
+    });
+}
+
+#[test]
+fn a_connection_that_is_over_holds_nothing() {
+    let frame = from_client(&vec![7; 1 << 20]);
+    on_this_thread(async || {
+        let mut ends = ends(Role::Server, &Config::new());
+        let before = held();
+        ends.hear(&frame[..500_000]);
+        ends.said = Arc::default();
+        assert!(matches!(ends.websocket.recv().await, Err(Error::Vanished)));
+        // The stream is still there, with what it holds.
+        assert!(held() - before <= ALARM + 128, "{}", held() - before);
+    });
+}
