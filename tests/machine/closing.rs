@@ -162,6 +162,14 @@ fn a_long_reason_is_cropped_between_characters() {
     assert_eq!(CloseFrame::cropped(1000, "").unwrap(), CloseFrame::NORMAL);
 }
 
+/// A value of this type can always be sent, however it came to be.
+#[test]
+fn a_close_payload_longer_than_a_control_frame_does_not_parse() {
+    assert!(CloseFrame::parse(&close_payload(1000, &"a".repeat(123))).is_ok());
+    let too_long = close_payload(1000, &"a".repeat(124));
+    assert!(CloseFrame::parse(&too_long).is_err(), "it would be sent as a frame of {} bytes", too_long.len());
+}
+
 /// The Close frame is the last event: what was assembled of a message is given up.
 #[test]
 fn no_chunk_comes_after_the_close_frame() {
@@ -239,6 +247,25 @@ fn shutdown_waits_for_what_is_unsent() {
         }
         assert!(end.wants_shutdown(), "{script}");
     }
+}
+
+/// A connection whose stream cannot be written to any more is not open: nothing can be sent.
+#[test]
+fn an_abandoned_connection_still_hears_but_says_nothing() {
+    let mut server = connect(Role::Server);
+    server.send("lost").unwrap();
+    server.abandon();
+    assert_eq!(server.unsent(), 0);
+    assert_ne!(server.state(), State::Open);
+    assert_eq!(server.send("x"), Err(SendError::Closed));
+    assert_eq!(server.close(None), Err(SendError::Closed));
+    let mut input =
+        BytesMut::from(&Fixture::parse(r#"server < [text "still"] [ping "p"] [close 1000] |"#).input()[..]);
+    assert!(matches!(server.receive(&mut input), Ok(Some(Event::Data(_)))));
+    assert!(matches!(server.receive(&mut input), Ok(Some(Event::Ping(_)))));
+    assert!(matches!(server.receive(&mut input), Ok(Some(Event::Close(_)))));
+    assert_eq!(drain(&mut server), b"");
+    assert_eq!((server.state(), server.wants_shutdown()), (State::Closed, true));
 }
 
 /// A breach on a stream that cannot be written to says nothing either.

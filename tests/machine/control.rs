@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use sansocket::{Event, Role, frame::OpCode};
 
 use crate::support::{
@@ -77,4 +77,36 @@ fn a_flood_of_pings_is_bounded_and_the_latest_is_answered() {
         assert_eq!(answers(first), (0..first.len() as u32).collect::<Vec<_>>());
         assert_eq!(answers(std::slice::from_ref(latest)), [999_999]);
     }
+}
+
+/// A pong that waits for room is bytes that wait: a driver that looks at the number must not go to sleep on it.
+#[test]
+fn a_pong_kept_for_later_counts_as_unsent() {
+    let mut server = connect(Role::Server);
+    server.send(vec![0; 20_000]).unwrap();
+    let mut input = BytesMut::from(&frame(Role::Client, true, 9, b"kept")[..]);
+    server.receive(&mut input).unwrap();
+    let mut written = Vec::new();
+    while server.unsent() > 0 {
+        let len = server.transmit().chunk().len();
+        written.extend_from_slice(server.transmit().chunk());
+        server.transmit().advance(len);
+    }
+    assert_eq!(frames(&written).last().unwrap().1, b"kept");
+}
+
+/// §5.5.3: where not all are answered, the order still holds: no pong overtakes a later one's.
+#[test]
+fn a_pong_kept_for_later_is_not_sent_behind_a_later_one() {
+    let mut server = connect(Role::Server);
+    server.send(vec![0; 20_000]).unwrap();
+    let mut input = BytesMut::from(&frame(Role::Client, true, 9, b"kept")[..]);
+    server.receive(&mut input).unwrap();
+    let waiting = server.transmit().remaining();
+    server.transmit().advance(waiting);
+
+    input.extend_from_slice(&frame(Role::Client, true, 9, b"later"));
+    server.receive(&mut input).unwrap();
+    let pongs: Vec<_> = frames(&drain(&mut server)).into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(pongs.last().unwrap(), b"later", "{pongs:?}");
 }

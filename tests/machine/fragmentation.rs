@@ -5,7 +5,7 @@ use sansocket::{Event, Kind, Message, Role};
 
 use crate::support::{
     player::{check_table, connect},
-    wire::Fixture,
+    wire::{Fixture, frame},
 };
 
 pub(crate) const TABLE: &str = r#"
@@ -106,5 +106,19 @@ fn the_view_may_change_inside_a_frame() {
         assert_eq!((&chunk.data[..], chunk.fin), (&b"Hello"[..cut - 6], false));
         input.extend_from_slice(&wire[cut..]);
         assert_eq!(server.receive(&mut input), Ok(Some(Event::Data(Message::from("next")))));
+    }
+}
+
+/// What is skipped is skipped as it comes, and not held until it is whole.
+#[test]
+fn the_rest_of_a_skipped_frame_is_not_held() {
+    let wire = frame(Role::Client, true, 2, &[7; 1000]);
+    let mut server = connect(Role::Server);
+    let mut input = BytesMut::from(&wire[..100]);
+    assert!(matches!(server.receive_chunk(&mut input), Ok(Some(Event::Data(_)))));
+    for piece in wire[100..].chunks(100) {
+        input.extend_from_slice(piece);
+        assert_eq!(server.receive(&mut input), Ok(None));
+        assert!(input.is_empty(), "{} bytes held", input.len());
     }
 }

@@ -1,10 +1,10 @@
 //! §10.4, limits: judged by the header, on the sum of all fragments, and told once.
 
 use bytes::BytesMut;
-use sansocket::{ProtocolError, Role};
+use sansocket::{Config, Event, ProtocolError, Role};
 
 use crate::support::{
-    player::{check_table, connect},
+    player::{check_table, connect, connection, drain},
     wire::frame,
 };
 
@@ -87,4 +87,15 @@ fn a_flood_of_empty_fragments_ends_at_the_limit() {
         assert_eq!(error, ProtocolError::TooManyFragments);
         assert!(frames > 1 << 17 && frames <= (1 << 17) + 1001, "{frames}");
     }
+}
+
+/// A limit of zero for pongs that wait means: one at a time, not none.
+#[test]
+fn pings_are_answered_with_any_limit() {
+    let mut config = Config::new();
+    config.limits.control = 0;
+    let mut client = connection(Role::Client, &config);
+    let mut input = BytesMut::from(&frame(Role::Server, true, 9, b"p")[..]);
+    assert!(matches!(client.receive(&mut input), Ok(Some(Event::Ping(_)))));
+    assert_eq!(drain(&mut client), frame(Role::Client, true, 10, b"p"));
 }

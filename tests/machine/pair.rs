@@ -30,6 +30,7 @@ enum Happening {
 fn config() -> Config {
     let age = Duration::from_secs(1 << 40);
     let mut config = Config::new().keepalive(Keepalive::new(Duration::from_secs(1), age)).close_timeout(age);
+    config.limits.control = 200;
     config.limits.unsent = 20_000;
     config
 }
