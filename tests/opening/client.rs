@@ -27,6 +27,15 @@ fn the_example_of_the_rfc() {
     assert_eq!(established.headers.get("upgrade"), Some(&b"websocket"[..]));
 }
 
+#[test]
+fn a_request_without_subprotocols() {
+    assert_eq!(
+        std::str::from_utf8(&client("wss://a", &[]).request()).unwrap(),
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+}
+
 /// A server of ours accepts what a client of ours sends, and the other way round.
 #[test]
 fn both_ends() {

@@ -27,6 +27,7 @@ fn refusals() {
         ("500 Oh\r\n\r\nhello", "…500 hello"),
         ("500 Oh\r\nTransfer-Encoding: gzip\r\n\r\nhello", "…500 hello"),
         ("500 Oh\r\nTransfer-Encoding: chunked, gzip\r\n\r\nhello", "…500 hello"),
+        ("500 Oh\r\nTransfer-Encoding: (, chunked\r\n\r\nhello", "…500 hello"),
         // In chunks.
         ("403 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "403 hello +5"),
         ("403 No\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\nhe\r\n0", "…403 he +1"),

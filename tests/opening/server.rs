@@ -53,6 +53,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("Host: a@b", "400 HostInvalid"),
     ("Host: a%2", "400 HostInvalid"),
     ("Host: a%2g", "400 HostInvalid"),
+    ("Host: a%g2", "400 HostInvalid"),
     ("Host: b\u{fc}cher.example", "400 HostInvalid"),
     ("Host: a:", "400 HostInvalid"),
     ("Host: a:0", "400 HostInvalid"),
@@ -173,6 +174,7 @@ fn is_it_an_upgrade_at_all() {
         ("-Host | -Sec-WebSocket-Key | Sec-WebSocket-Version: 8", true),
         ("Connection: keep-alive | +CONNECTION: close, upgrade", true),
         ("Upgrade: h2c, WebSocket", true),
+        ("+Connection: close | +Upgrade: h2c", true),
         ("-Upgrade", false),
         ("-Connection", false),
         ("Upgrade: h2c", false),
@@ -209,6 +211,17 @@ fn an_offer_shows_what_the_client_asked_for() {
     let absolute = offer("> GET http://Other.example:81?q HTTP/1.1");
     assert_eq!((absolute.host(), absolute.path(), absolute.query()), ("Other.example:81", "/", Some("q")));
     assert_eq!(absolute.target(), "http://Other.example:81?q");
+}
+
+/// HTTP/2 has another way to open a WebSocket (RFC 8441), and so has HTTP/3.
+#[test]
+fn later_versions_of_a_framework() {
+    for version in [handshake::HttpVersion::new(2, 0), handshake::HttpVersion::new(3, 0)] {
+        let fields = lines(super::REQUEST, "");
+        let fields = fields[1..].iter().map(|line| line.split_once(':').unwrap());
+        let verdict = handshake::Offer::from_headers("GET", "/", version, fields);
+        assert_eq!(verdict.unwrap_err().faults(), [Fault::HttpVersionUnsupported]);
+    }
 }
 
 /// A framework may hand over what no parser lets through.
