@@ -40,8 +40,9 @@ pub(super) fn give_back(input: &mut BytesMut) {
     let rest = BytesMut::from(&input[..]);
     let mut block = mem::replace(input, rest);
     block.clear();
-    // Neither what a handshake or a rest began with, nor what a large message has grown to.
-    if (BLOCK / 2..=BLOCK).contains(&block.capacity()) {
+    // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the
+    // application keeps is a part of.
+    if block.try_reclaim(BLOCK) && block.capacity() == BLOCK {
         SPARE.set(Some(block));
     }
 }
