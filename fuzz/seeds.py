@@ -31,7 +31,7 @@ def frame(first, payload=b"", key=None, announced=None):
         head = bytes([first, bit | 126]) + length.to_bytes(2, "big")
     else:
         head = bytes([first, bit | 127]) + length.to_bytes(8, "big")
-    return head + (b"" if key is None else key + mask(payload, key))
+    return head + (payload if key is None else key + mask(payload, key))
 
 
 def headers():
@@ -75,7 +75,8 @@ def receives():
     receive("close-inside-message", frame(0x01, b"a") + frame(0x88), CLIENT, 0b1111_1110, b"\xff")
     receive("close-normal", from_client(0x88, b"\x03\xe8bye") + from_client(0x81, b"late"))
     receive("close-empty", from_client(0x88))
-    receive("pings-in-a-crowd", 9 * frame(0x89, 20 * b"p"), CLIENT | LIMITS_300)
+    pings = b"".join(frame(0x89, 20 * ping) for ping in (b"a", b"b", b"c", b"d", b"e"))
+    receive("pings-in-a-crowd", pings, CLIENT | LIMITS_300)
     receive("unmasked-from-client", frame(0x81, b"Hello"))
     receive("masked-from-server", from_client(0x81, b"Hello"), CLIENT)
     receive("reserved-bit", from_client(0xC1, b"Hello"))
@@ -94,7 +95,7 @@ def receives():
     receive("text-not-utf8-across-frames", frame(0x01, b"\xf0\x9d") + frame(0x80, b"a"), CLIENT)
     receive("text-ends-inside-character", frame(0x81, b"\xe2\x82"), CLIENT)
     receive("frame-too-large", frame(0x82, announced=9), CLIENT | LIMITS_16)
-    receive("message-too-large", 2 * frame(0x02, 8 * b"a") + frame(0x80, b"a"), CLIENT | LIMITS_16)
+    receive("message-too-large", frame(0x02, 8 * b"a") + frame(0x00, 8 * b"a") + frame(0x80, b"a"), CLIENT | LIMITS_16)
     receive("too-many-fragments", frame(0x02, b"a") + 3 * frame(0x00, b"a"), CLIENT | LIMITS_16)
     receive("one-fragment-allowed", frame(0x02, b"a") + frame(0x80, b"a"), CLIENT | ONE_FRAGMENT)
     receive("eof-without-close", from_client(0x81, b"Hello")[:-2])
@@ -220,7 +221,7 @@ def requests():
     request("obs-text", added("X: \u00fc"))
     request("tls-hello", "", behind=b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\n")
     request("empty-line-first", "\n" + SAMPLE)
-    request("head-too-large", added("X: " + 100 * "a"), SMALL_HEAD)
+    request("head-too-large", added("X: " + 200 * "a"), SMALL_HEAD)
     request("too-many-fields", added("X: a\nY: b"), FEW_FIELDS)
     request("incomplete", SAMPLE[:-1])
     request("own-client", "wss://example.com:8443/chat?room=1\nchat\nsuperchat\nOrigin:https://example.com\nX:", OWN_CLIENT)
@@ -261,7 +262,7 @@ def responses():
     response("not-http", "SSH-2.0-OpenSSH\n\n")
     response("empty-line-first", "\n" + REPLY)
     response("line-feed-alone", "HTTP/1.1 101 \n", behind=b"Upgrade: websocket\n\n")
-    response("head-too-large", added("X: " + 100 * "a"), SMALL_HEAD)
+    response("head-too-large", added("X: " + 200 * "a"), SMALL_HEAD)
     response("too-many-fields", added("A: a\nB: b\nC: c\nD: d"), FEW_FIELDS)
     response("refused-length", "HTTP/1.1 401 Unauthorized\nContent-Length: 5\n\nhello", behind=b"more")
     response("refused-length-invalid", "HTTP/1.1 401 \nContent-Length: +5\n\nhello")

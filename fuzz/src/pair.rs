@@ -411,7 +411,7 @@ fn size(byte: u8) -> usize {
 }
 
 fn text(len: usize) -> String {
-    "aß€𝄞 ".chars().cycle().take(len / 2).collect()
+    "aß€𝄞 ".repeat(len / 11) + &"a".repeat(len % 11)
 }
 
 /// A few bytes as they stand in the input, UTF-8 or not.
