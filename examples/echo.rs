@@ -83,7 +83,7 @@ fn respond(request: Request<Incoming>, server: &Server) -> Response<Full<Bytes>>
     match request.uri().path() {
         "/" => Response::builder().header("Content-Type", "text/html; charset=utf-8").body(PAGE.into()),
         "/ws" => return upgrade(request, server),
-        _ => Response::builder().status(404).body("not found\n".into()),
+        _ => Response::builder().status(404).header("Content-Type", "text/plain").body("not found\n".into()),
     }
     .expect("a response of constants")
 }
@@ -95,7 +95,7 @@ fn upgrade(mut request: Request<Incoming>, server: &Server) -> Response<Full<Byt
             let (upgrade, server) = (upgrade::on(&mut request), server.clone());
             tokio::spawn(async move {
                 let websocket = take_over(upgrade, negotiated, &server.config).await?;
-                Ok::<_, Failure>(echo(websocket, server.shutdown).await?)
+                serve_echo(websocket, server.shutdown).await
             });
             response(&reply)
         }
@@ -131,24 +131,26 @@ async fn take_over(
     Ok(WebSocket::from_parts(parts.io.into_inner(), connection, BytesMut::from(parts.read_buf)))
 }
 
-/// Sends every message back. Echoes of messages that came together leave together, when `recv` next waits.
-async fn echo(
+/// Echoes until the client closes, or until the server shuts down.
+async fn serve_echo(
     mut websocket: WebSocket<TcpStream>,
     mut shutdown: watch::Receiver<()>,
-) -> Result<(), sansocket::tokio::Error> {
-    loop {
-        tokio::select! {
-            received = websocket.recv() => match received? {
-                Some(message) => websocket.feed(message).await?,
-                None => return Ok(()),
-            },
-            _ = shutdown.changed() => {
-                let frame = CloseFrame::new(CloseCode::GOING_AWAY, "the server shuts down")?;
-                websocket.close(frame).await;
-                return Ok(());
-            }
+) -> Result<(), Failure> {
+    tokio::select! {
+        ended = echo(&mut websocket) => Ok(ended?),
+        _ = shutdown.changed() => {
+            websocket.close(CloseFrame::new(CloseCode::GOING_AWAY, "the server shuts down")?).await;
+            Ok(())
         }
     }
+}
+
+/// Sends every message back. Echoes of messages that came together leave together, when `recv` next waits.
+async fn echo(websocket: &mut WebSocket<TcpStream>) -> Result<(), sansocket::tokio::Error> {
+    while let Some(message) = websocket.recv().await? {
+        websocket.feed(message).await?;
+    }
+    Ok(())
 }
 
 struct Options {
