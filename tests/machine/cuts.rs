@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::{Config, Connection, ProtocolError, Role};
+use sansocket::{Config, Connection, Event, ProtocolError, Role};
 
 use crate::{
     TABLES,
     support::{
-        player::{Player, VIEWS, View, connection, judge},
-        wire::{Fixture, Seen, frame, peer},
+        chance::Chance,
+        player::{Player, VIEWS, View, connection, drain, judge},
+        wire::{Fixture, Said, Seen, frame, peer},
     },
 };
 
@@ -195,5 +197,53 @@ proptest! {
     ) {
         same_however_cut(Role::Client, &wire, &cuts)?;
         same_however_cut(Role::Server, &wire, &cuts)?;
+    }
+
+    /// Whoever changes between the views at random loses what he skips and nothing else: whole messages are messages of
+    /// the stream, in order, and pings, closes, errors and answers are what they were.
+    #[test]
+    fn any_mix_of_views_hears_the_same_conversation(
+        wire in mutated(Role::Server), cuts in prop::collection::vec(any::<usize>(), 0..12), seed in any::<u64>(),
+    ) {
+        let whole = play(Player::new(small(Role::Client), View::Messages), &wire, &[]);
+        let mut chance = Chance::new(seed);
+        let mut client = small(Role::Client);
+        let (mut input, mut output, mut events) = (BytesMut::new(), Vec::new(), Vec::new());
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (wire.len() + 1)).chain([wire.len()]).collect();
+        cuts.sort_unstable();
+        let mut from = 0;
+        for to in cuts {
+            input.extend_from_slice(&wire[from..to]);
+            from = to;
+            // Twice nothing, once in each view: more bytes are wanted.
+            let mut silent = [false; 2];
+            while silent != [true; 2] {
+                let as_chunks = chance.below(2);
+                let received = match as_chunks {
+                    0 => client.receive(&mut input),
+                    _ => client.receive_chunk(&mut input).map(|event| event.and_then(|event| match event {
+                        Event::Data(_) => None,
+                        Event::Ping(payload) => Some(Event::Ping(payload)),
+                        Event::Pong(payload) => Some(Event::Pong(payload)),
+                        Event::Close(frame) => Some(Event::Close(frame)),
+                        other => panic!("{other:?}"),
+                    })),
+                };
+                output.extend(drain(&mut client));
+                match received {
+                    Ok(Some(event)) => (silent, _) = ([false; 2], events.push(Said::Event(event))),
+                    Ok(None) | Err(_) => silent[as_chunks] = true,
+                }
+            }
+        }
+        prop_assert_eq!(client.error(), whole.error);
+        prop_assert_eq!(output, whole.output);
+        let mut expected = whole.said.into_iter();
+        for event in events {
+            let skipped = expected.by_ref().take_while(|said| *said != event);
+            let skipped: Vec<_> = skipped.filter(|said| !matches!(said, Said::Event(Event::Data(_)))).collect();
+            prop_assert_eq!(skipped, vec![], "before {:?}", event);
+        }
+        prop_assert!(expected.all(|said| matches!(said, Said::Event(Event::Data(_)))));
     }
 }

@@ -116,8 +116,10 @@ impl Player {
         let said = match step {
             Step::Feed(bytes) => return self.feed(&bytes),
             Step::Eof => {
-                if let Err(error) = self.connection.receive_eof() {
-                    self.note_error(error);
+                match self.connection.receive_eof() {
+                    Err(error) => self.note_error(error),
+                    Ok(()) if self.seen.error.is_some() => self.wrong.push("an end without the error".into()),
+                    Ok(()) => {}
                 }
                 return self.take_output();
             }
