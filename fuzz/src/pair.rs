@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use sansocket::{
     Chunk, CloseFrame, Config, Connection, Event, Keepalive, Kind, Limits, Message, Negotiated,
-    ProtocolError, SendError, State,
+    ProtocolError, SendError, State, TimedOut,
 };
 
 use super::source::Source;
@@ -61,6 +61,8 @@ struct End {
     is_mute: bool,
     /// Its output has been at the limit above which not every ping is answered.
     was_crowded: bool,
+    /// It has heard nothing since its last keepalive ping.
+    is_in_silence: bool,
 }
 
 /// One direction of the conversation.
@@ -227,6 +229,7 @@ impl End {
             is_deaf: false,
             is_mute: false,
             was_crowded: false,
+            is_in_silence: false,
         }
     }
 
@@ -322,10 +325,12 @@ impl End {
                 if self.connection.unsent() > unsent {
                     assert!(!self.is_closed());
                     self.said.pings.push(Bytes::new());
+                    self.is_in_silence = true;
                 }
             }
             (Err(timed_out), known) => {
                 assert_eq!(known, Some(timed_out));
+                assert!(self.is_closed() || timed_out == TimedOut::Pong && self.is_in_silence);
                 assert_eq!(self.connection.state(), State::Closed);
                 assert!(self.connection.wants_shutdown() && !self.connection.wants_read());
                 assert_eq!(self.connection.unsent(), 0);
@@ -366,6 +371,7 @@ impl End {
                 return;
             }
             assert!(!is_over, "Close is the last event of all");
+            self.is_in_silence = false;
         }
     }
 
