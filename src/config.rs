@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::text::Text;
+use crate::{deflate::Params, text::Text};
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     /// When to ask whether the peer is alive; `None`: never.
     pub keepalive: Option<Keepalive>,
+    /// Which messages are compressed, where the opening handshake has agreed on compression.
+    pub compression: Compression,
     /// How long the opening handshake may take, from the first byte to the last. 10 s.
     pub handshake_timeout: Duration,
     /// How long the closing handshake may take, up to the end of the stream. 5 s.
@@ -40,6 +42,7 @@ impl Default for Config {
         Self {
             limits: Limits::default(),
             keepalive: Some(Keepalive::default()),
+            compression: Compression::default(),
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
         }
@@ -71,6 +74,12 @@ impl Config {
         self
     }
 
+    /// Sets which messages are compressed, and how.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
     /// Sets how long the opening handshake may take.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
@@ -88,10 +97,13 @@ impl Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest message received, in bytes of payload. Default 16 MiB.
+    /// The largest message received, in bytes of payload after inflation. Default 16 MiB.
     pub message: u64,
-    /// The largest frame received, in bytes of payload. Default 16 MiB.
+    /// The largest frame received, in bytes of payload on the wire. Default 16 MiB.
     pub frame: u64,
+    /// The most bytes that a compressed message may inflate to for each of its bytes on the wire; the first 64 KiB are
+    /// free. DEFLATE itself reaches 1,032. Default: no limit but that of the message.
+    pub ratio: Option<u32>,
     /// The most frames that one received message may come in. Default 131,072.
     pub fragments: u32,
     /// The largest head of an HTTP request or reply, in bytes. Default 16 KiB.
@@ -111,6 +123,7 @@ impl Default for Limits {
         Self {
             message: 16 << 20,
             frame: 16 << 20,
+            ratio: None,
             fragments: 1 << 17,
             head: 16 << 10,
             head_fields: 100,
@@ -143,10 +156,63 @@ impl Keepalive {
     }
 }
 
+/// Which messages are compressed, and how hard.
+///
+/// ```
+/// use sansocket::{Compress, Compression, Config};
+///
+/// let config = Config::new().compression(Compression::new(9, Compress::Above(1024)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compression {
+    /// From 0, which only packs, over 1, which is fast, to 9, which is small. More is taken as 9.
+    pub level: u8,
+    /// Which messages are compressed, unless a call says otherwise.
+    pub when: Compress,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self::new(3, Compress::Above(64))
+    }
+}
+
+impl Compression {
+    /// Compression at this level, of these messages.
+    pub const fn new(level: u8, when: Compress) -> Self {
+        Self { level, when }
+    }
+}
+
+/// Whether a message is compressed, where the opening handshake has agreed on compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compress {
+    /// No.
+    Never,
+    /// If its payload, or its first chunk, has at least this many bytes.
+    Above(usize),
+    /// Yes.
+    Always,
+}
+
+impl Compress {
+    /// Whether a payload of this length is compressed.
+    pub(crate) const fn covers(self, len: usize) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Above(least) => len >= least,
+            Self::Always => true,
+        }
+    }
+}
+
 /// What the opening handshake agreed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
     /// The subprotocol that both ends speak (§1.9).
     pub subprotocol: Option<Text>,
+    /// How messages may be compressed (RFC 7692); `None`: not at all.
+    pub deflate: Option<Params>,
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    config::{Config, Negotiated, Role},
+    config::{Compress, Config, Negotiated, Role},
     error::{ProtocolError, SendError, TimedOut},
     event::{Chunk, Event, Message},
     frame::CloseFrame,
@@ -85,13 +85,15 @@ impl Connection {
         negotiated: Negotiated,
         keys: impl FnMut() -> [u8; 4] + Send + Sync + 'static,
     ) -> Self {
-        let (receiver, sender) = (Receiver::new(Role::Client, config), Sender::client(config, keys));
+        let (receiver, sender) =
+            (Receiver::new(Role::Client, config, &negotiated), Sender::client(config, &negotiated, keys));
         Self { receiver, sender, negotiated }
     }
 
     /// The server's end.
     pub fn server(config: &Config, negotiated: Negotiated) -> Self {
-        let (receiver, sender) = (Receiver::new(Role::Server, config), Sender::server(config));
+        let (receiver, sender) =
+            (Receiver::new(Role::Server, config, &negotiated), Sender::server(config, &negotiated));
         Self { receiver, sender, negotiated }
     }
 
@@ -135,7 +137,7 @@ impl Connection {
         self.receiver.receive_eof()
     }
 
-    /// Queues a whole message, as one frame.
+    /// Queues a whole message, as one frame, compressed as the configuration says.
     ///
     /// # Errors
     ///
@@ -144,7 +146,16 @@ impl Connection {
         self.sender.send(message)
     }
 
-    /// Queues a piece of a message, as one fragment.
+    /// Queues a whole message, compressed as `compress` says if the peer agreed to compression.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), SendError> {
+        self.sender.send_with(message, compress)
+    }
+
+    /// Queues a piece of a message, as one fragment. The first piece decides whether the message is compressed.
     ///
     /// # Errors
     ///

@@ -36,7 +36,7 @@ macro_rules! protocol_errors {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            /// The section of RFC 6455 that states the rule.
+            /// The section of RFC 6455 that states the rule; of another RFC, if its number stands before it.
             pub const fn section(self) -> &'static str {
                 match self { $(Self::$variant => $section,)* }
             }
@@ -65,8 +65,10 @@ protocol_errors! {
     EofWithoutClose,           1006, "7.1.5", "end of the stream without a close frame";
     CloseCodeInvalid,          1002, "7.4",   "close code that must not be on the wire";
     TextNotUtf8,               1007, "8.1",   "text message that is not UTF-8";
+    DeflateInvalid,            1007, "7692 7.2.2", "compressed message that is not DEFLATE";
     FrameTooLarge,             1009, "10.4",  "frame larger than the limit";
     MessageTooLarge,           1009, "10.4",  "message larger than the limit";
+    RatioTooHigh,              1009, "10.4",  "message that inflates by more than the limit";
     TooManyFragments,          1009, "10.4",  "message in more fragments than the limit";
 }
 

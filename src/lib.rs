@@ -129,6 +129,7 @@ extern crate std;
 
 mod config;
 mod connection;
+pub mod deflate;
 mod error;
 mod event;
 pub mod frame;
@@ -141,7 +142,7 @@ mod timer;
 pub mod tokio;
 pub mod utf8;
 
-pub use config::{Config, Keepalive, Limits, Negotiated, Role};
+pub use config::{Compress, Compression, Config, Keepalive, Limits, Negotiated, Role};
 pub use connection::{Connection, State};
 pub use error::{ProtocolError, SendError, TimedOut};
 pub use event::{Chunk, Event, Kind, Message};

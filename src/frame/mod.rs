@@ -26,3 +26,6 @@ pub use opcode::OpCode;
 
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
+
+/// RSV1, which marks a compressed message (RFC 7692 §6), as a value of [`Header::rsv`].
+pub const RSV1: u8 = 0b100;

@@ -17,7 +17,11 @@ use super::{
     rejection::Rejection,
     reply::Reply,
 };
-use crate::{config::Negotiated, text::Text};
+use crate::{
+    config::Negotiated,
+    deflate::{self, Params},
+    text::Text,
+};
 
 /// The terms on which a server accepts. One serves all connections.
 ///
@@ -37,6 +41,7 @@ use crate::{config::Negotiated, text::Text};
 pub struct Answer {
     origin: OriginPolicy,
     subprotocols: Subprotocols,
+    deflate: Option<Params>,
     fields: FieldLines,
 }
 
@@ -55,6 +60,13 @@ impl Answer {
     /// Sets how a subprotocol is chosen.
     pub fn subprotocols(mut self, subprotocols: Subprotocols) -> Self {
         self.subprotocols = subprotocols;
+        self
+    }
+
+    /// Accepts compression (RFC 7692) where a client offers it on these terms: the first of its offers that fits.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(mut self, terms: Params) -> Self {
+        self.deflate = Some(terms);
         self
     }
 
@@ -82,9 +94,25 @@ impl Answer {
         if let Some(subprotocol) = subprotocol {
             fields.write("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
+        let deflate = self.choose_deflate(offer);
+        if let Some((_, answer)) = &deflate {
+            fields.write("Sec-WebSocket-Extensions", answer.as_bytes());
+        }
         fields.append(&self.fields);
-        let negotiated = Negotiated { subprotocol: subprotocol.map(|name| Text::from(name.to_string())) };
+        let negotiated = Negotiated {
+            subprotocol: subprotocol.map(|name| Text::from(name.to_string())),
+            deflate: deflate.map(|(params, _)| params),
+        };
         Ok((Reply::new(101, &fields, b""), negotiated))
+    }
+
+    /// RFC 7692 §5: the offers are in the client's order of preference.
+    fn choose_deflate(&self, offer: &Offer) -> Option<(Params, String)> {
+        let terms = self.deflate?;
+        offer
+            .extensions()
+            .filter(|offered| offered.name() == deflate::NAME)
+            .find_map(|offered| terms.accept(offered.params()))
     }
 }
 

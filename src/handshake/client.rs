@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     accept_key::{accept_key, write_key},
     fault::{self, Fault, Faults},
+    grammar,
     headers::Headers,
     http1::{HeadScan, HttpVersion, ReplyHead},
     refusal::{PartialRefusal, Refusal},
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     config::{Limits, Negotiated},
+    deflate::{self, Params},
     text::Text,
 };
 
@@ -126,10 +128,11 @@ impl ClientHandshake {
         faults.note(upgrade(&headers));
         faults.note(headers.connection());
         faults.note(self.accept(&headers));
-        faults.note(extensions(&headers));
-        match faults.note(self.subprotocol(&headers)) {
-            Some(subprotocol) if faults.is_empty() => {
-                Ok(Established { negotiated: Negotiated { subprotocol }, headers })
+        let deflate = faults.note(self.deflate(&headers));
+        let subprotocol = faults.note(self.subprotocol(&headers));
+        match (subprotocol, deflate) {
+            (Some(subprotocol), Some(deflate)) if faults.is_empty() => {
+                Ok(Established { negotiated: Negotiated { subprotocol, deflate }, headers })
             }
             _ => Err(HandshakeError::InvalidReply { faults: faults.into_sorted() }),
         }
@@ -139,6 +142,26 @@ impl ClientHandshake {
         let accept = headers.only("sec-websocket-accept", Fault::AcceptMissing, Fault::AcceptRepeated)?;
         // §4.1: the value is the one that belongs to the key.
         if accept == accept_key(&self.key) { Ok(()) } else { Err(Fault::AcceptWrong) }
+    }
+
+    fn deflate(&self, headers: &Headers) -> Result<Option<Params>, Fault> {
+        let mut accepted = headers.get_all("sec-websocket-extensions").flat_map(grammar::extensions);
+        let Some(extension) = accepted.next() else {
+            return headers
+                .get("sec-websocket-extensions")
+                .map_or(Ok(None), |_| Err(Fault::ExtensionsMalformed));
+        };
+        let extension = extension.map_err(|_| Fault::ExtensionsMalformed)?;
+        // §4.1: an extension that was not present in the client's handshake fails the connection. One at most was.
+        if self.request.deflate_offers().is_empty()
+            || extension.name() != deflate::NAME
+            || accepted.next().is_some()
+        {
+            return Err(Fault::ExtensionNotOffered);
+        }
+        // RFC 7692 §7.1: so does an answer that is none to any of the offers.
+        let agreed = self.request.deflate_offers().iter().find_map(|terms| terms.agree(extension.params()));
+        agreed.map(Some).ok_or(Fault::ExtensionParamsInvalid)
     }
 
     fn subprotocol(&self, headers: &Headers) -> Result<Option<Text>, Fault> {
@@ -166,14 +189,6 @@ fn upgrade(headers: &Headers) -> Result<(), Fault> {
     let upgrade = headers.only("upgrade", Fault::UpgradeMissing, Fault::UpgradeNotWebSocket)?;
     // §4.1: the value is "websocket", in any case, and nothing else.
     if upgrade.eq_ignore_ascii_case(b"websocket") { Ok(()) } else { Err(Fault::UpgradeNotWebSocket) }
-}
-
-fn extensions(headers: &Headers) -> Result<(), Fault> {
-    // §4.1: an extension that was not present in the client's handshake fails the connection. It has none.
-    match headers.get("sec-websocket-extensions") {
-        Some(_) => Err(Fault::ExtensionNotOffered),
-        None => Ok(()),
-    }
 }
 
 /// A connection that is a WebSocket now.

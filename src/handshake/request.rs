@@ -14,6 +14,7 @@ use super::{
     http1,
     uri::{Authority, InvalidUri, split_authority},
 };
+use crate::deflate::Params;
 
 /// A client's request: where to, which subprotocols, which headers.
 ///
@@ -34,6 +35,7 @@ pub struct Request {
     authority: String,
     target: String,
     subprotocols: Vec<String>,
+    deflate: Vec<Params>,
     fields: FieldLines,
 }
 
@@ -67,7 +69,14 @@ impl Request {
         // §3: an empty path is "/".
         let slash = if resource.starts_with('/') { "" } else { "/" };
         let target = [slash, resource].concat();
-        Ok(Self { scheme, authority, target, subprotocols: Vec::new(), fields: FieldLines::default() })
+        Ok(Self {
+            scheme,
+            authority,
+            target,
+            subprotocols: Vec::new(),
+            deflate: Vec::new(),
+            fields: FieldLines::default(),
+        })
     }
 
     /// Offers one more subprotocol, after those before it.
@@ -79,6 +88,13 @@ impl Request {
         // §4.1: tokens, each of them unique.
         self.subprotocols = with_subprotocol(self.subprotocols, name.to_string())?;
         Ok(self)
+    }
+
+    /// Offers compression (RFC 7692) on these terms, or on those offered before it, which the server is to prefer.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, terms: Params) -> Self {
+        self.deflate.push(terms);
+        self
     }
 
     /// Adds a header, as `Origin`, `Authorization` or `Cookie`.
@@ -121,6 +137,11 @@ impl Request {
         self.subprotocols.iter().map(String::as_str)
     }
 
+    /// The terms of compression offered, in order.
+    pub(super) fn deflate_offers(&self) -> &[Params] {
+        &self.deflate
+    }
+
     /// The head of the request with this key.
     pub(super) fn write(&self, key: &[u8; 24]) -> Bytes {
         let mut fields = FieldLines::default();
@@ -131,6 +152,10 @@ impl Request {
         fields.write("Sec-WebSocket-Version", b"13");
         if !self.subprotocols.is_empty() {
             fields.write("Sec-WebSocket-Protocol", self.subprotocols.join(", ").as_bytes());
+        }
+        if !self.deflate.is_empty() {
+            let offers: Vec<String> = self.deflate.iter().map(Params::offer).collect();
+            fields.write("Sec-WebSocket-Extensions", offers.join(", ").as_bytes());
         }
         fields.append(&self.fields);
         http1::write_request(&self.target, &fields)

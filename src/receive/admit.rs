@@ -4,38 +4,47 @@ use super::OpenMessage;
 use crate::{
     config::{Limits, Role},
     error::ProtocolError,
-    frame::{OpCode, Start},
+    frame::{OpCode, RSV1, Start},
 };
+
+/// What is asked of every frame.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) role: Role,
+    pub(super) limits: Limits,
+    /// Whether messages may be compressed.
+    pub(super) deflate: bool,
+}
 
 /// Judges a frame by its first two bytes.
 pub(super) fn admit_start(
     start: &Start,
-    role: Role,
+    terms: &Terms,
     message: Option<&OpenMessage>,
-    limits: &Limits,
 ) -> Result<(), ProtocolError> {
-    admit_mask(start, role)?;
-    // §5.2: a reserved bit is 0 unless an extension defines it.
-    if start.rsv != 0 {
-        return Err(ProtocolError::ReservedBit);
-    }
-    if start.opcode.is_control() { admit_control(start) } else { admit_order(start, message, limits) }
+    admit_mask(start, terms.role)?;
+    admit_rsv(start, terms.deflate)?;
+    if start.opcode.is_control() { admit_control(start) } else { admit_order(start, message, &terms.limits) }
 }
 
-/// Judges a data frame by the payload length that its header announces.
-pub(super) fn admit_len(
-    payload_len: u64,
-    message: Option<&OpenMessage>,
-    limits: &Limits,
-) -> Result<(), ProtocolError> {
+/// Judges a data frame by the payload length that its header announces. `size` is what it makes of its message; of a
+/// compressed one, that is known only as it inflates.
+pub(super) fn admit_len(payload_len: u64, size: Option<u64>, limits: &Limits) -> Result<(), ProtocolError> {
     if payload_len > limits.frame {
         return Err(ProtocolError::FrameTooLarge);
     }
-    let so_far = message.map_or(0, |message| message.size);
-    if so_far.saturating_add(payload_len) > limits.message {
+    if size.is_some_and(|size| size > limits.message) {
         return Err(ProtocolError::MessageTooLarge);
     }
     Ok(())
+}
+
+fn admit_rsv(start: &Start, deflate: bool) -> Result<(), ProtocolError> {
+    // RFC 7692 §6.1, §7.2.3.1: RSV1 marks the first frame of a compressed message, and no other.
+    let may_be_compressed = deflate && matches!(start.opcode, OpCode::Text | OpCode::Binary);
+    let defined = if may_be_compressed { RSV1 } else { 0 };
+    // §5.2: a reserved bit is 0 unless an extension defines it.
+    if start.rsv & !defined == 0 { Ok(()) } else { Err(ProtocolError::ReservedBit) }
 }
 
 fn admit_mask(start: &Start, role: Role) -> Result<(), ProtocolError> {

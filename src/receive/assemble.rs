@@ -1,8 +1,10 @@
 //! Pieces → message. A message that is one piece is not copied into a buffer. RFC 6455 §5.4.
 
+use core::mem;
+
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::Piece;
+use super::{Piece, Place};
 use crate::{
     event::{Chunk, Kind, Message},
     text::Text,
@@ -21,25 +23,35 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// Takes a piece from the front of the input; returns the message that it completes.
-    pub(super) fn add(&mut self, piece: Piece, input: &mut BytesMut) -> Option<Message> {
-        if self.skipping {
-            input.advance(piece.len);
-            self.skipping = !piece.fin;
-            return None;
-        }
-        if piece.fin && self.buffer.is_empty() {
-            return Some(message(piece.kind, take(input, piece.len)));
-        }
-        self.buffer.extend_from_slice(&input[..piece.len]);
-        input.advance(piece.len);
-        piece.fin.then(|| message(piece.kind, core::mem::take(&mut self.buffer).freeze()))
+    /// Where inflated payload is put.
+    pub(super) const fn output(&mut self) -> &mut BytesMut {
+        &mut self.buffer
     }
 
-    /// Takes a piece from the front of the input as it is.
+    /// Adds a piece; returns the message that it completes.
+    pub(super) fn add(&mut self, piece: Piece, input: &mut BytesMut) -> Option<Message> {
+        if self.skipping {
+            self.skip(piece, input);
+            return None;
+        }
+        if piece.place == Place::Input {
+            if piece.fin && self.buffer.is_empty() {
+                return Some(message(piece.kind, take(input, piece.len)));
+            }
+            self.buffer.extend_from_slice(&input[..piece.len]);
+            input.advance(piece.len);
+        }
+        piece.fin.then(|| message(piece.kind, mem::take(&mut self.buffer).freeze()))
+    }
+
+    /// Passes a piece on as it is.
     pub(super) fn pass(&mut self, piece: Piece, input: &mut BytesMut) -> Chunk {
         self.skipping = !piece.fin;
-        Chunk { kind: piece.kind, data: take(input, piece.len), fin: piece.fin }
+        let data = match piece.place {
+            Place::Input => take(input, piece.len),
+            Place::Assembly => mem::take(&mut self.buffer).freeze(),
+        };
+        Chunk { kind: piece.kind, data, fin: piece.fin }
     }
 
     /// Whether what is left of the message is thrown away.
@@ -53,7 +65,17 @@ impl Assembly {
             return None;
         }
         self.skipping = true;
-        Some(Chunk { kind, data: core::mem::take(&mut self.buffer).freeze(), fin: false })
+        Some(Chunk { kind, data: mem::take(&mut self.buffer).freeze(), fin: false })
+    }
+
+    fn skip(&mut self, piece: Piece, input: &mut BytesMut) {
+        match piece.place {
+            Place::Input => input.advance(piece.len),
+            Place::Assembly => self.buffer.clear(),
+        }
+        if piece.fin {
+            *self = Self::default();
+        }
     }
 }
 

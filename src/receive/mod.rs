@@ -1,21 +1,23 @@
 //! The inbound pipe: bytes → events. Never writes. RFC 6455 §6.2.
 //!
-//! header → admit → unmask → utf8 → assemble, in that order, each byte once.
+//! header → admit → unmask → inflate → utf8 → assemble, in that order, each byte once.
 
 mod admit;
 mod assemble;
+mod open;
 
 use bytes::{Buf, BytesMut};
 
 use crate::{
-    config::{Config, Limits, Role},
+    config::{Config, Negotiated, Role},
+    deflate::{Inflater, Params},
     error::ProtocolError,
     event::{Chunk, Event, Kind},
-    frame::{CloseFrame, MaskingKey, OpCode, Start},
-    utf8::Validator,
+    frame::{CloseFrame, OpCode, Start},
 };
-use admit::{admit_len, admit_start};
+use admit::{Terms, admit_len, admit_start};
 use assemble::{Assembly, take};
+use open::{OpenFrame, OpenMessage};
 
 /// The receiving half of a [`Connection`](crate::Connection).
 ///
@@ -23,8 +25,8 @@ use assemble::{Assembly, take};
 /// [`Sender::reply`](crate::Sender::reply), which is to be shown everything that a receiver returns.
 #[derive(Debug)]
 pub struct Receiver {
-    role: Role,
-    limits: Limits,
+    terms: Terms,
+    inflater: Option<Inflater>,
     frame: Option<OpenFrame>,
     message: Option<OpenMessage>,
     assembly: Assembly,
@@ -35,35 +37,22 @@ pub struct Receiver {
     heard: u64,
 }
 
-/// A frame whose header was admitted and whose payload is not all taken.
-#[derive(Clone, Copy, Debug)]
-struct OpenFrame {
-    opcode: OpCode,
-    fin: bool,
-    /// Payload that has not been taken from the input.
-    left: u64,
-    /// How much of it stands at the front of the input unmasked and validated: `clear <= left`.
-    clear: usize,
-    /// Turned to the first byte that is not clear.
-    key: MaskingKey,
-}
-
-/// A message whose last frame is not all taken.
-#[derive(Debug)]
-struct OpenMessage {
-    kind: Kind,
-    /// What its headers announced so far, in bytes.
-    size: u64,
-    fragments: u32,
-    utf8: Validator,
-}
-
-/// Payload at the front of the input, ready to be taken.
+/// Payload that is ready to be taken.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     kind: Kind,
+    place: Place,
     len: usize,
     fin: bool,
+}
+
+/// Where a piece stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At the front of the input.
+    Input,
+    /// Behind what is assembled: it was inflated there.
+    Assembly,
 }
 
 /// Whether a message that is one frame is wanted in one piece.
@@ -74,10 +63,15 @@ enum View {
 }
 
 impl Receiver {
-    pub(crate) fn new(role: Role, config: &Config) -> Self {
+    pub(crate) fn new(role: Role, config: &Config, negotiated: &Negotiated) -> Self {
+        let peer = |params: Params| match role {
+            Role::Client => params.server(),
+            Role::Server => params.client(),
+        };
+        let inflater = negotiated.deflate.map(peer).and_then(Inflater::new);
         Self {
-            role,
-            limits: config.limits,
+            terms: Terms { role, limits: config.limits, deflate: inflater.is_some() },
+            inflater,
             frame: None,
             message: None,
             assembly: Assembly::default(),
@@ -166,7 +160,7 @@ impl Receiver {
     }
 
     pub(crate) const fn role(&self) -> Role {
-        self.role
+        self.terms.role
     }
 
     fn next(&mut self, input: &mut BytesMut, view: View) -> Result<Option<Event<Piece>>, ProtocolError> {
@@ -197,9 +191,16 @@ impl Receiver {
             if frame.opcode.is_control() {
                 return self.control(input);
             }
-            self.validate(fresh)?;
-            match self.piece(view) {
-                // A fragment with nothing in it: on to the next frame.
+            let piece = match &mut self.message {
+                Some(message) if message.is_deflated() => self.inflate(input)?,
+                Some(message) => {
+                    message.validate(fresh, frame.fin && frame.is_clear())?;
+                    self.piece(view)
+                }
+                None => None,
+            };
+            match piece {
+                // A fragment with nothing in it: on to what follows.
                 Some(Piece { len: 0, fin: false, .. }) => {}
                 piece => return Ok(piece.map(Event::Data)),
             }
@@ -211,48 +212,23 @@ impl Receiver {
     fn open_frame(&mut self, input: &mut BytesMut) -> Result<bool, ProtocolError> {
         let Some((first, behind)) = input.split_first_chunk() else { return Ok(false) };
         let start = Start::parse(*first)?;
-        admit_start(&start, self.role, self.message.as_ref(), &self.limits)?;
+        admit_start(&start, &self.terms, self.message.as_ref())?;
         let Some(payload_len) = start.payload_len(behind)? else { return Ok(false) };
-        if !start.opcode.is_control() {
-            admit_len(payload_len, self.message.as_ref(), &self.limits)?;
+        let begun = OpenMessage::begin(&start);
+        if let Some(message) = begun.as_ref().or(self.message.as_ref()).filter(|_| !start.opcode.is_control())
+        {
+            admit_len(payload_len, message.size_with(payload_len), &self.terms.limits)?;
         }
         let Some(key) = start.masking_key(behind) else { return Ok(false) };
 
         input.advance(start.header_len());
         self.heard += start.header_len() as u64;
-        self.open_message(start.opcode, payload_len);
-        let Start { opcode, fin, .. } = start;
-        self.frame = Some(OpenFrame { opcode, fin, left: payload_len, clear: 0, key });
+        self.frame = Some(OpenFrame::new(&start, payload_len, key));
+        self.message = begun.or(self.message.take());
+        if let Some(message) = self.message.as_mut().filter(|_| !start.opcode.is_control()) {
+            message.add_frame(payload_len);
+        }
         Ok(true)
-    }
-
-    fn open_message(&mut self, opcode: OpCode, payload_len: u64) {
-        let kind = match opcode {
-            OpCode::Text => Kind::Text,
-            OpCode::Binary => Kind::Binary,
-            OpCode::Continuation => {
-                if let Some(message) = &mut self.message {
-                    message.size += payload_len;
-                    message.fragments += 1;
-                }
-                return;
-            }
-            OpCode::Close | OpCode::Ping | OpCode::Pong => return,
-        };
-        self.message = Some(OpenMessage { kind, size: payload_len, fragments: 1, utf8: Validator::new() });
-    }
-
-    /// Validates payload of a text message as it comes, so that it fails inside a frame (§8.1).
-    fn validate(&mut self, fresh: &[u8]) -> Result<(), ProtocolError> {
-        let (Some(frame), Some(message)) = (&self.frame, &mut self.message) else { return Ok(()) };
-        if message.kind == Kind::Binary {
-            return Ok(());
-        }
-        message.utf8.push(fresh).map_err(|_| ProtocolError::TextNotUtf8)?;
-        if frame.fin && frame.is_clear() {
-            message.utf8.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
-        }
-        Ok(())
     }
 
     fn control(&mut self, input: &mut BytesMut) -> Result<Option<Event<Piece>>, ProtocolError> {
@@ -270,40 +246,56 @@ impl Receiver {
         }))
     }
 
-    /// What of the open data frame is ready to be taken.
+    /// What of the open data frame is ready to be taken from the input.
     fn piece(&mut self, view: View) -> Option<Piece> {
         let (Some(frame), Some(message)) = (&mut self.frame, &self.message) else { return None };
         let is_whole_message = frame.fin && message.fragments == 1 && !self.assembly.is_skipping();
         if !frame.is_clear() && (frame.clear == 0 || view == View::Messages && is_whole_message) {
             return None;
         }
-        let piece = Piece { kind: message.kind, len: frame.clear, fin: frame.fin && frame.is_clear() };
-        frame.left -= frame.clear as u64;
-        frame.clear = 0;
+        let (len, fin) = (frame.clear, frame.fin && frame.is_clear());
+        let piece = Piece { kind: message.kind, place: Place::Input, len, fin };
+        frame.take(len);
         self.frame.take_if(|frame| frame.left == 0);
-        self.message.take_if(|_| piece.fin);
+        self.message.take_if(|_| fin);
         Some(piece)
+    }
+
+    /// Inflates the next piece of the open data frame into the assembly, in one bounded step (RFC 7692 §7.2.2).
+    fn inflate(&mut self, input: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        let (Some(frame), Some(message), Some(inflater)) =
+            (&mut self.frame, &mut self.message, &mut self.inflater)
+        else {
+            return Ok(None);
+        };
+        let (output, room) = (self.assembly.output(), message.room(&self.terms.limits));
+        let begun = output.len();
+        let is_last = frame.fin && frame.left == 0;
+        let step = if is_last {
+            inflater.finish(output, room)
+        } else {
+            inflater.step(&input[..frame.clear], output, room)
+        };
+        let step = step.map_err(|_| ProtocolError::DeflateInvalid)?;
+        let fin = is_last && !step.is_full;
+        if !is_last {
+            input.advance(step.consumed);
+            frame.take(step.consumed);
+        }
+        message.add_step(step, &self.terms.limits)?;
+        message.validate(&output[begun..], fin)?;
+
+        let piece = Piece { kind: message.kind, place: Place::Assembly, len: step.produced, fin };
+        let is_stalled = frame.left > 0 && frame.clear == 0 && step.produced == 0;
+        // A frame is done with when nothing of it is left, neither in the input nor in the inflater.
+        self.frame.take_if(|frame| frame.left == 0 && !step.is_full && (fin || !frame.fin));
+        self.message.take_if(|_| fin);
+        Ok(Some(piece).filter(|_| !is_stalled))
     }
 
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.failed = Some(error);
         self.assembly = Assembly::default();
         error
-    }
-}
-
-impl OpenFrame {
-    /// Unmasks what is new of the payload (§5.3) and returns it.
-    fn unmask<'a>(&mut self, input: &'a mut BytesMut) -> &'a [u8] {
-        let available = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
-        let fresh = &mut input[self.clear..available];
-        self.key.apply(fresh);
-        self.clear = available;
-        fresh
-    }
-
-    /// Whether all that is left of the payload is at the front of the input, unmasked.
-    fn is_clear(&self) -> bool {
-        self.clear as u64 == self.left
     }
 }

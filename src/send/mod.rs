@@ -1,6 +1,6 @@
 //! The outbound pipe: messages → bytes. Never reads. RFC 6455 §6.1.
 //!
-//! fragment → header → mask, in that order, each byte once: masking is the copy.
+//! deflate → fragment → header → mask, in that order, each byte once: masking is the copy.
 
 mod deadline;
 mod transmit;
@@ -11,10 +11,11 @@ use core::{fmt, time::Duration};
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{
-    config::Config,
+    config::{Compress, Compression, Config, Negotiated},
+    deflate::{Deflater, Direction},
     error::{ProtocolError, SendError, TimedOut},
     event::{Chunk, Event, Kind, Message},
-    frame::{CloseFrame, Header, MAX_CONTROL, MaskingKey, OpCode},
+    frame::{CloseFrame, Header, MAX_CONTROL, MaskingKey, OpCode, RSV1},
     utf8::Validator,
 };
 use deadline::{Deadlines, Waiting};
@@ -29,6 +30,8 @@ pub struct Sender {
     keys: Keys,
     unsent_limit: usize,
     control_limit: usize,
+    compress: Compress,
+    deflater: Option<Deflater>,
     transmit: Transmit,
     /// The message that is being sent in chunks.
     message: Option<OpenMessage>,
@@ -47,6 +50,7 @@ pub struct Sender {
 #[derive(Clone, Copy, Debug)]
 struct OpenMessage {
     kind: Kind,
+    is_deflated: bool,
     utf8: Validator,
 }
 
@@ -57,17 +61,25 @@ enum Keys {
 }
 
 impl Sender {
-    pub(crate) fn server(config: &Config) -> Self {
-        Self::new(config, Keys::Server)
+    pub(crate) fn server(config: &Config, negotiated: &Negotiated) -> Self {
+        Self::new(config, Keys::Server, negotiated.deflate.map(|params| params.server()))
     }
 
-    pub(crate) fn client(config: &Config, keys: impl FnMut() -> [u8; 4] + Send + Sync + 'static) -> Self {
-        Self::new(config, Keys::Client(Box::new(keys)))
+    pub(crate) fn client(
+        config: &Config,
+        negotiated: &Negotiated,
+        keys: impl FnMut() -> [u8; 4] + Send + Sync + 'static,
+    ) -> Self {
+        let deflate = negotiated.deflate.map(|params| params.client());
+        Self::new(config, Keys::Client(Box::new(keys)), deflate)
     }
 
-    fn new(config: &Config, keys: Keys) -> Self {
+    fn new(config: &Config, keys: Keys, deflate: Option<Direction>) -> Self {
+        let Compression { level, when } = config.compression;
         Self {
             keys,
+            compress: when,
+            deflater: deflate.and_then(|direction| Deflater::new(direction, level)),
             unsent_limit: config.limits.unsent,
             control_limit: config.limits.control,
             transmit: Transmit::default(),
@@ -81,24 +93,38 @@ impl Sender {
         }
     }
 
-    /// Queues a whole message, as one frame.
+    /// Queues a whole message, as one frame, compressed as the configuration says.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_with(message, self.compress)
+    }
+
+    /// Queues a whole message, as one frame, compressed as `compress` says if the peer agreed to compression.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), SendError> {
         self.check_room()?;
         // §5.4: the fragments of one message are not interleaved with another message.
         if self.message.is_some() {
             return Err(SendError::MessageOpen);
         }
         let message = message.into();
-        self.write(true, opcode(message.kind()), message.into_bytes());
+        let opcode = opcode(message.kind());
+        let deflater = self.deflater.as_mut().filter(|_| compress.covers(message.len()));
+        match deflater.and_then(|deflater| deflater.deflate(message.as_bytes())) {
+            Some(payload) => self.write(true, RSV1, opcode, payload),
+            None => self.write(true, 0, opcode, message.into_bytes()),
+        }
         Ok(())
     }
 
     /// Queues a piece of a message, as one fragment. Control frames may go between the fragments, other messages
-    /// may not.
+    /// may not. The first piece decides whether the message is compressed.
     ///
     /// # Errors
     ///
@@ -106,12 +132,23 @@ impl Sender {
     pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
         self.check_room()?;
         let begun = self.message;
-        let mut message = begun.unwrap_or(OpenMessage { kind: chunk.kind, utf8: Validator::new() });
+        let is_deflated = self.deflater.is_some() && self.compress.covers(chunk.data.len());
+        let mut message =
+            begun.unwrap_or(OpenMessage { kind: chunk.kind, is_deflated, utf8: Validator::new() });
         message.check(&chunk)?;
-        // §5.4: the first fragment says what the message is, the others continue it.
-        let opcode = if begun.is_some() { OpCode::Continuation } else { opcode(chunk.kind) };
+        // §5.4: the first fragment says what the message is, the others continue it; RFC 7692 §6.1: the first one
+        // also says that it is compressed.
+        let (rsv, opcode) = match begun {
+            Some(_) => (0, OpCode::Continuation),
+            None => (if message.is_deflated { RSV1 } else { 0 }, opcode(chunk.kind)),
+        };
+        let payload = match self.deflater.as_mut().filter(|_| message.is_deflated) {
+            Some(deflater) if chunk.fin => deflater.finish(&chunk.data),
+            Some(deflater) => deflater.compress(&chunk.data),
+            None => chunk.data,
+        };
         self.message = (!chunk.fin).then_some(message);
-        self.write(chunk.fin, opcode, chunk.data);
+        self.write(chunk.fin, rsv, opcode, payload);
         Ok(())
     }
 
@@ -162,7 +199,7 @@ impl Sender {
         if self.has_room_for_pong()
             && let Some(payload) = self.unanswered.take()
         {
-            self.write(true, OpCode::Pong, payload);
+            self.write(true, 0, OpCode::Pong, payload);
         }
         &mut self.transmit
     }
@@ -189,7 +226,7 @@ impl Sender {
             return Err(timed_out);
         }
         match self.deadlines.tick(now, heard, self.waiting()) {
-            Ok(true) => self.write(true, OpCode::Ping, Bytes::new()),
+            Ok(true) => self.write(true, 0, OpCode::Ping, Bytes::new()),
             Ok(false) => {}
             Err(timed_out) => {
                 self.timed_out = Some(timed_out);
@@ -244,7 +281,7 @@ impl Sender {
         if payload.len() > MAX_CONTROL {
             return Err(SendError::ControlTooLong);
         }
-        self.write(true, opcode, payload);
+        self.write(true, 0, opcode, payload);
         Ok(())
     }
 
@@ -255,7 +292,7 @@ impl Sender {
         }
         self.unanswered = Some(payload.clone()).filter(|_| !self.has_room_for_pong());
         if self.unanswered.is_none() {
-            self.write(true, OpCode::Pong, payload.clone());
+            self.write(true, 0, OpCode::Pong, payload.clone());
         }
     }
 
@@ -288,12 +325,12 @@ impl Sender {
             frame.write(&mut payload);
         }
         self.closed = Some(frame);
-        self.write(true, OpCode::Close, payload.freeze());
+        self.write(true, 0, OpCode::Close, payload.freeze());
     }
 
-    fn write(&mut self, fin: bool, opcode: OpCode, payload: Bytes) {
+    fn write(&mut self, fin: bool, rsv: u8, opcode: OpCode, payload: Bytes) {
         let masking_key = self.keys.next();
-        let header = Header { fin, rsv: 0, opcode, masking_key, payload_len: payload.len() as u64 };
+        let header = Header { fin, rsv, opcode, masking_key, payload_len: payload.len() as u64 };
         self.transmit.push(&header, payload);
     }
 }

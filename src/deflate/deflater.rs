@@ -1,0 +1,76 @@
+//! Compression of messages. RFC 7692 §7.2.1.
+
+use core::fmt;
+
+use bytes::{Bytes, BytesMut};
+use zlib_rs::{Deflate, DeflateFlush};
+
+use super::{Direction, TAIL, WindowBits};
+
+/// The least room for output: a flush fits, and a small message.
+const ROOM: usize = 64;
+
+/// Compresses the messages of one connection. It holds memory from the first compressed message on, and without
+/// context takeover only while a message is open.
+pub(crate) struct Deflater {
+    direction: Direction,
+    level: u8,
+    state: Option<Deflate>,
+}
+
+impl Deflater {
+    /// `None` for a window that is too small for the encoder: nothing is then compressed.
+    pub(crate) fn new(direction: Direction, level: u8) -> Option<Self> {
+        let is_able = direction.window >= WindowBits::MIN_ENCODER;
+        is_able.then(|| Self { direction, level: level.min(9), state: None })
+    }
+
+    /// Compresses a whole message; `None` if that does not make it smaller, and nothing has to remember it.
+    pub(crate) fn deflate(&mut self, message: &[u8]) -> Option<Bytes> {
+        let payload = self.finish(message);
+        (self.direction.takeover || payload.len() < message.len()).then_some(payload)
+    }
+
+    /// Compresses a piece of a message, all of which the peer can then inflate.
+    pub(crate) fn compress(&mut self, data: &[u8]) -> Bytes {
+        self.flush(data).freeze()
+    }
+
+    /// Compresses the last piece of a message.
+    pub(crate) fn finish(&mut self, data: &[u8]) -> Bytes {
+        let mut payload = self.flush(data);
+        // §7.2.1: the tail of the message is taken off.
+        debug_assert!(payload.ends_with(&TAIL));
+        payload.truncate(payload.len() - TAIL.len());
+        // §7.1.1: without context takeover each message begins anew.
+        self.state.take_if(|_| !self.direction.takeover);
+        payload.freeze()
+    }
+
+    fn flush(&mut self, mut data: &[u8]) -> BytesMut {
+        let (level, bits) = (self.level.into(), self.direction.window.get());
+        let state = self.state.get_or_insert_with(|| Deflate::new(level, false, bits));
+        let mut output = BytesMut::new();
+        loop {
+            let (read, written, start) = (state.total_in(), state.total_out(), output.len());
+            let room = (data.len() / 2).clamp(ROOM, 16 << 10);
+            output.resize(start + room, 0);
+            let status = state.compress(data, &mut output[start..], DeflateFlush::SyncFlush);
+            status.expect("the state is valid and the output has room");
+            let produced = (state.total_out() - written) as usize;
+            data = &data[(state.total_in() - read) as usize..];
+            output.truncate(start + produced);
+            // A flush is complete when it leaves room.
+            if produced < room {
+                return output;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut deflater = f.debug_struct("Deflater");
+        deflater.field("direction", &self.direction).field("level", &self.level).finish_non_exhaustive()
+    }
+}

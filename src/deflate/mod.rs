@@ -1,0 +1,47 @@
+//! Compression of messages, as the extension permessage-deflate. RFC 7692.
+//!
+//! [`Params`] are negotiated in the opening handshake. The (de)compressors stand behind feature `deflate`; without it
+//! nothing is ever negotiated, and a compressed message is a reserved bit out of place.
+
+#[cfg(not(feature = "deflate"))]
+mod absent;
+#[cfg(feature = "deflate")]
+mod deflater;
+#[cfg(feature = "deflate")]
+mod inflater;
+mod params;
+
+#[cfg(not(feature = "deflate"))]
+pub(crate) use absent::{Deflater, Inflater};
+#[cfg(feature = "deflate")]
+pub(crate) use deflater::Deflater;
+#[cfg(feature = "deflate")]
+pub(crate) use inflater::Inflater;
+pub(crate) use params::NAME;
+pub use params::{Params, WindowBits};
+
+/// What one end does with the messages that it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Direction {
+    pub(crate) takeover: bool,
+    pub(crate) window: WindowBits,
+}
+
+/// The empty block that ends a flushed message, and that is not sent (§7.2.1).
+#[cfg(feature = "deflate")]
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// Bytes that are not DEFLATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidDeflate;
+
+/// How far one step of inflation has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Bytes of input used up.
+    pub(crate) consumed: usize,
+    /// Bytes of output appended.
+    pub(crate) produced: usize,
+    /// The output was filled: there may be more without further input.
+    pub(crate) is_full: bool,
+}

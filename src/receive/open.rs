@@ -1,0 +1,137 @@
+//! The frame and the message that are open: how far they have come. RFC 6455 §5.3, §5.4, §8.1.
+
+use bytes::BytesMut;
+
+use crate::{
+    config::Limits,
+    deflate::Step,
+    error::ProtocolError,
+    event::Kind,
+    frame::{MaskingKey, OpCode, RSV1, Start},
+    utf8::Validator,
+};
+
+/// The most that one step of inflation gives.
+const MAX_ROOM: usize = 16 << 10;
+/// What the first step gives: a small message whole.
+const MIN_ROOM: usize = 256;
+/// What a message may inflate to before its ratio counts.
+const RATIO_FREE: u64 = 64 << 10;
+
+/// A frame whose header was admitted and whose payload is not all taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenFrame {
+    pub(super) opcode: OpCode,
+    pub(super) fin: bool,
+    /// Payload that has not been taken from the input.
+    pub(super) left: u64,
+    /// How much of it stands at the front of the input unmasked: `clear <= left`.
+    pub(super) clear: usize,
+    /// Turned to the first byte that is not clear.
+    key: MaskingKey,
+}
+
+impl OpenFrame {
+    pub(super) fn new(start: &Start, payload_len: u64, key: MaskingKey) -> Self {
+        Self { opcode: start.opcode, fin: start.fin, left: payload_len, clear: 0, key }
+    }
+
+    /// Unmasks what is new of the payload (§5.3) and returns it.
+    pub(super) fn unmask<'a>(&mut self, input: &'a mut BytesMut) -> &'a [u8] {
+        let available = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
+        let fresh = &mut input[self.clear..available];
+        self.key.apply(fresh);
+        self.clear = available;
+        fresh
+    }
+
+    /// Whether all that is left of the payload is at the front of the input, unmasked.
+    pub(super) fn is_clear(&self) -> bool {
+        self.clear as u64 == self.left
+    }
+
+    /// Counts payload as taken from the input.
+    pub(super) fn take(&mut self, len: usize) {
+        self.clear -= len;
+        self.left -= len as u64;
+    }
+}
+
+/// A message whose last frame is not all taken.
+#[derive(Debug)]
+pub(super) struct OpenMessage {
+    pub(super) kind: Kind,
+    pub(super) fragments: u32,
+    /// The payload in bytes: what the headers announced so far, or what was inflated so far.
+    size: u64,
+    utf8: Validator,
+    deflated: Option<Deflated>,
+}
+
+/// How far the inflation of a message has come.
+#[derive(Debug)]
+struct Deflated {
+    /// Bytes on the wire.
+    wire: u64,
+    /// What the next step may give: it grows while steps are filled.
+    room: usize,
+}
+
+impl OpenMessage {
+    /// The message that a frame begins, if it begins one.
+    pub(super) fn begin(start: &Start) -> Option<Self> {
+        let kind = match start.opcode {
+            OpCode::Text => Kind::Text,
+            OpCode::Binary => Kind::Binary,
+            OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong => return None,
+        };
+        let deflated = (start.rsv & RSV1 != 0).then_some(Deflated { wire: 0, room: MIN_ROOM });
+        Some(Self { kind, fragments: 0, size: 0, utf8: Validator::new(), deflated })
+    }
+
+    pub(super) const fn is_deflated(&self) -> bool {
+        self.deflated.is_some()
+    }
+
+    /// The size with another frame, if that is known before it is inflated.
+    pub(super) const fn size_with(&self, payload_len: u64) -> Option<u64> {
+        if self.is_deflated() { None } else { Some(self.size.saturating_add(payload_len)) }
+    }
+
+    /// Counts a frame.
+    pub(super) fn add_frame(&mut self, payload_len: u64) {
+        self.fragments += 1;
+        self.size = self.size_with(payload_len).unwrap_or(self.size);
+    }
+
+    /// How much the next step of inflation may give: one byte more than the limit tells that it is exceeded.
+    pub(super) fn room(&self, limits: &Limits) -> usize {
+        let room = self.deflated.as_ref().map_or(0, |deflated| deflated.room);
+        let below_limit = (limits.message - self.size).saturating_add(1);
+        usize::try_from(below_limit).map_or(room, |below_limit| below_limit.min(room))
+    }
+
+    /// Counts a step of inflation (§10.4).
+    pub(super) fn add_step(&mut self, step: Step, limits: &Limits) -> Result<(), ProtocolError> {
+        let Some(deflated) = &mut self.deflated else { return Ok(()) };
+        deflated.wire += step.consumed as u64;
+        if step.is_full {
+            deflated.room = (2 * deflated.room).min(MAX_ROOM);
+        }
+        self.size += step.produced as u64;
+        if self.size > limits.message {
+            return Err(ProtocolError::MessageTooLarge);
+        }
+        let allowed = limits.ratio.map_or(u64::MAX, |ratio| deflated.wire.saturating_mul(ratio.into()));
+        if self.size > allowed.max(RATIO_FREE) { Err(ProtocolError::RatioTooHigh) } else { Ok(()) }
+    }
+
+    /// Validates payload of a text message as it comes, so that it fails inside a frame (§8.1).
+    pub(super) fn validate(&mut self, fresh: &[u8], fin: bool) -> Result<(), ProtocolError> {
+        if self.kind == Kind::Binary {
+            return Ok(());
+        }
+        self.utf8.push(fresh).map_err(|_| ProtocolError::TextNotUtf8)?;
+        if fin { self.utf8.finish().map_err(|_| ProtocolError::TextNotUtf8) } else { Ok(()) }
+    }
+}
