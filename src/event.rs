@@ -135,3 +135,10 @@ pub struct Chunk {
     /// Whether this chunk ends the message.
     pub fin: bool,
 }
+
+/// The whole message as one chunk.
+impl From<Message> for Chunk {
+    fn from(message: Message) -> Self {
+        Self { kind: message.kind(), data: message.into_bytes(), fin: true }
+    }
+}

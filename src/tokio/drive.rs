@@ -16,12 +16,22 @@ use bytes::{Buf, BytesMut};
 use super::{Ended, Error, block, clock::Clock};
 use crate::{
     connection::{Connection, State},
-    error::SendError,
-    event::{Event, Message},
+    error::{ProtocolError, SendError},
+    event::{Chunk, Event, Message},
 };
 
 /// How many reads one poll makes.
 const TURNS: usize = 64;
+
+/// One of the two views of the machine.
+type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
+
+/// What was received and not yet asked for.
+#[derive(Debug)]
+enum Held {
+    Message(Message),
+    Chunk(Chunk),
+}
 
 #[derive(Debug)]
 pub(super) struct Driver<T> {
@@ -29,8 +39,10 @@ pub(super) struct Driver<T> {
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
     clock: Clock,
-    /// A message that came while the application was only sending.
-    held: Option<Message>,
+    /// What came while the application was only sending.
+    held: Option<Held>,
+    /// The application is receiving a message in chunks.
+    in_chunks: bool,
     /// The application has sent since it last asked for a message.
     only_sending: bool,
     /// The stream was written to and not flushed.
@@ -49,6 +61,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             input,
             clock: Clock::new(),
             held: None,
+            in_chunks: false,
             only_sending: false,
             unflushed: false,
             shut: false,
@@ -56,13 +69,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// The next message, or how it ended.
+    /// The next message, or how it ended. What is left of one that was received in chunks is skipped.
     pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         self.only_sending = false;
+        self.in_chunks = false;
         match self.held.take() {
-            Some(message) => Poll::Ready(Ok(Some(message))),
-            None => self.poll_drive(cx),
+            Some(Held::Message(message)) => Poll::Ready(Ok(Some(message))),
+            Some(Held::Chunk(_)) | None => self.poll_drive(cx, Connection::receive),
         }
+    }
+
+    /// The next piece of a message, or how it ended.
+    pub(super) fn poll_recv_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        self.only_sending = false;
+        let received = match self.held.take() {
+            Some(Held::Chunk(chunk)) => Ok(Some(chunk)),
+            Some(Held::Message(message)) => Ok(Some(message.into())),
+            None => ready!(self.poll_drive(cx, Connection::receive_chunk)),
+        };
+        self.in_chunks = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
+        Poll::Ready(received)
     }
 
     /// Ready when a message can be queued.
@@ -94,10 +120,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.is_over().then(|| Ended::of(&self.connection, self.broken))
     }
 
-    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+    fn poll_drive<D>(&mut self, cx: &mut Context<'_>, receive: Receive<D>) -> Poll<Result<Option<D>, Error>> {
         for _ in 0..TURNS {
-            if let Some(message) = self.receive() {
-                return Poll::Ready(Ok(Some(message)));
+            // A breach is told to the peer before it is returned.
+            while let Ok(Some(event)) = receive(&mut self.connection, &mut self.input) {
+                if let Event::Data(data) = event {
+                    return Poll::Ready(Ok(Some(data)));
+                }
             }
             let _ = self.poll_write(cx);
             if self.connection.wants_shutdown() {
@@ -105,7 +134,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
             if self.is_over() {
                 block::give_back(&mut self.input);
-                return Poll::Ready(self.outcome());
+                return Poll::Ready(self.outcome().map(|()| None));
             }
             if self.connection.wants_read() && self.poll_read(cx).is_ready() {
                 continue;
@@ -119,22 +148,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         Poll::Pending
     }
 
-    /// The next message in the input. A breach is told to the peer before it is returned.
-    fn receive(&mut self) -> Option<Message> {
-        while let Ok(Some(event)) = self.connection.receive(&mut self.input) {
-            if let Event::Data(message) = event {
-                return Some(message);
-            }
-        }
-        None
-    }
-
     /// All that `recv` does, up to the next message, which is held until the application asks for it. Ready when the
     /// connection is over.
     fn poll_attend(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.held.is_none() {
-            match ready!(self.poll_drive(cx)) {
-                Ok(Some(message)) => self.held = Some(message),
+            let received = if self.in_chunks {
+                self.poll_drive(cx, Connection::receive_chunk).map_ok(|chunk| chunk.map(Held::Chunk))
+            } else {
+                self.poll_drive(cx, Connection::receive).map_ok(|message| message.map(Held::Message))
+            };
+            match ready!(received) {
+                Ok(Some(held)) => self.held = Some(held),
                 Ok(None) | Err(_) => return Poll::Ready(()),
             }
         }
@@ -226,10 +250,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
     }
 
-    /// `None` after a clean end, which is final, like any other.
-    pub(super) fn outcome(&self) -> Result<Option<Message>, Error> {
+    /// Whether it ended well. It is final either way.
+    pub(super) fn outcome(&self) -> Result<(), Error> {
         match Ended::of(&self.connection, self.broken) {
-            Ended::Clean { .. } => Ok(None),
+            Ended::Clean { .. } => Ok(()),
             Ended::Vanished(None) => Err(Error::Vanished),
             Ended::Vanished(Some(kind)) => Err(Error::Io(kind.into())),
             Ended::TimedOut(timed_out) => Err(Error::TimedOut(timed_out)),

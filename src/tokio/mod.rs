@@ -45,6 +45,7 @@ pub use self::{
     error::Error,
 };
 use crate::{
+    config::Compress,
     connection::Connection,
     event::{Chunk, Message},
     frame::CloseFrame,
@@ -98,6 +99,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
         poll_fn(|cx| self.driver.poll_recv(cx)).await
     }
 
+    /// Receives the next piece of a message, as it arrives, however large the message is; `None` when both ends have
+    /// closed. A call of [`recv`](Self::recv) skips what is left of the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub async fn recv_chunk(&mut self) -> Result<Option<Chunk>, Error> {
+        poll_fn(|cx| self.driver.poll_recv_chunk(cx)).await
+    }
+
     /// Sends a message; returns when it is with the operating system.
     ///
     /// An application that only sends has its pings answered all the same, and a Close frame too, up to the first
@@ -121,6 +132,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
         Ok(self.driver.connection.send(message)?)
     }
 
+    /// Sends a message compressed as `compress` says, if the peer agreed to compression; returns when it is with the
+    /// operating system.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_room(cx)).await?;
+        self.driver.connection.send_with(message, compress)?;
+        self.flush().await
+    }
+
+    /// Queues a piece of a message as one fragment; waits only while the unsent output is at its limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_chunk`](Self::send_chunk).
+    pub async fn feed_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_room(cx)).await?;
+        Ok(self.driver.connection.send_chunk(chunk)?)
+    }
+
     /// Sends a piece of a message as one fragment; returns when it is with the operating system.
     ///
     /// # Errors
@@ -128,8 +161,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// [`Error::Send`] after a Close frame, for a chunk of another kind than its message, and for text that is not
     /// UTF-8; or why the connection is over.
     pub async fn send_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_room(cx)).await?;
-        self.driver.connection.send_chunk(chunk)?;
+        self.feed_chunk(chunk).await?;
         self.flush().await
     }
 

@@ -44,6 +44,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.start_close(CloseFrame::NORMAL);
-        self.driver.poll_close(cx).map(|_| self.driver.outcome().map(drop))
+        self.driver.poll_close(cx).map(|_| self.driver.outcome())
     }
 }
