@@ -73,14 +73,14 @@
 //!
 //! ```text
 //!   caller's BytesMut                          R E C E I V E R  (RFC 6455 §6.2)
-//!  ────────────────►  header ─► admit ─► unmask ─► utf8? ─► assemble ────────────────►  Event
-//!                      §5.2    §5.4-5.5   §5.3     §8.1      §5.4                 Data · Ping · Pong · Close
+//!  ────────────────►  header ─► admit ─► unmask ─► inflate? ─► utf8? ─► assemble ────►  Event
+//!                      §5.2    §5.4-5.5   §5.3     7692 §7.2.2  §8.1      §5.4       Data · Ping · Pong · Close
 //!                                                                                        │
 //!                              the hinge, one function:   sender.reply(&received)        │
 //!                              ping → pong · close → close echoed · violation → close with its code
 //!                                                                                        ▼
-//!  ◄────────────────  Transmit ◄── mask ◄── header ◄── fragment? ◄───────────────  Message · Chunk · ping · close
-//!    caller's socket  impl Buf     §5.3     §5.2       §5.4
+//!  ◄────────────────  Transmit ◄── mask ◄── header ◄── fragment? ◄── deflate? ◄──  Message · Chunk · ping · close
+//!    caller's socket  impl Buf     §5.3     §5.2       §5.4         7692 §7.2.1
 //!                                              S E N D E R  (RFC 6455 §6.1)
 //! ```
 //!
@@ -92,7 +92,7 @@
 //! | rank | modules |
 //! |---|---|
 //! | 0 | `error` `utf8` `timer` |
-//! | 1 | `text` |
+//! | 1 | `text` [`deflate`] |
 //! | 2 | [`frame`] |
 //! | 3 | `event` `config` |
 //! | 4 | `receive` `send` [`handshake`] (none of the three imports another) |
@@ -100,7 +100,7 @@
 //! | 6 | [`tokio`] |
 //!
 //! Ranks 0 to 5 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`],
-//! `tokio` (on by default) the adapter, and `futures` its `Stream` and `Sink`.
+//! `deflate` (on by default) compression, `tokio` (on by default) the adapter, and `futures` its `Stream` and `Sink`.
 //!
 //! # Invariants
 //!

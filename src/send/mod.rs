@@ -3,10 +3,12 @@
 //! deflate → fragment → header → mask, in that order, each byte once: masking is the copy.
 
 mod deadline;
+mod keys;
+mod open;
 mod transmit;
 
 use alloc::boxed::Box;
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -15,10 +17,11 @@ use crate::{
     deflate::{Deflater, Direction},
     error::{ProtocolError, SendError, TimedOut},
     event::{Chunk, Event, Kind, Message},
-    frame::{CloseFrame, Header, MAX_CONTROL, MaskingKey, OpCode, RSV1},
-    utf8::Validator,
+    frame::{CloseFrame, Header, MAX_CONTROL, OpCode, RSV1},
 };
 use deadline::{Deadlines, Waiting};
+use keys::Keys;
+use open::OpenMessage;
 pub use transmit::Transmit;
 
 /// The sending half of a [`Connection`](crate::Connection).
@@ -45,19 +48,6 @@ pub struct Sender {
     eof: bool,
     timed_out: Option<TimedOut>,
     deadlines: Deadlines,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct OpenMessage {
-    kind: Kind,
-    is_deflated: bool,
-    utf8: Validator,
-}
-
-/// Where masking keys come from: only a client has any (§5.1).
-enum Keys {
-    Server,
-    Client(Box<dyn FnMut() -> [u8; 4] + Send + Sync>),
 }
 
 impl Sender {
@@ -133,8 +123,7 @@ impl Sender {
         self.check_room()?;
         let begun = self.message;
         let is_deflated = self.deflater.is_some() && self.compress.covers(chunk.data.len());
-        let mut message =
-            begun.unwrap_or(OpenMessage { kind: chunk.kind, is_deflated, utf8: Validator::new() });
+        let mut message = begun.unwrap_or(OpenMessage::new(chunk.kind, is_deflated));
         message.check(&chunk)?;
         // §5.4: the first fragment says what the message is, the others continue it; RFC 7692 §6.1: the first one
         // also says that it is compressed.
@@ -332,48 +321,6 @@ impl Sender {
         let masking_key = self.keys.next();
         let header = Header { fin, rsv, opcode, masking_key, payload_len: payload.len() as u64 };
         self.transmit.push(&header, payload);
-    }
-}
-
-impl OpenMessage {
-    fn check(&mut self, chunk: &Chunk) -> Result<(), SendError> {
-        if chunk.kind != self.kind {
-            return Err(SendError::KindChanged);
-        }
-        if chunk.kind == Kind::Binary {
-            return Ok(());
-        }
-        // §8.1: what is sent as text is UTF-8.
-        let pushed = self.utf8.push(&chunk.data);
-        let finished = if chunk.fin { self.utf8.finish() } else { Ok(()) };
-        pushed.and(finished).map_err(|_| SendError::NotUtf8)
-    }
-}
-
-impl Keys {
-    /// The length of a control frame's header.
-    const fn header_len(&self) -> usize {
-        match self {
-            Self::Server => 2,
-            Self::Client(_) => 6,
-        }
-    }
-
-    fn next(&mut self) -> Option<MaskingKey> {
-        match self {
-            Self::Server => None,
-            // §5.3: each frame has a fresh key.
-            Self::Client(keys) => Some(MaskingKey::new(keys())),
-        }
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Server => "Server",
-            Self::Client(_) => "Client",
-        })
     }
 }
 
