@@ -34,10 +34,11 @@ mod rejection;
 mod reply;
 mod request;
 mod server;
+mod subprotocol;
 mod uri;
 
 pub use accept_key::accept_key;
-pub use answer::{Answer, InvalidSubprotocol, Subprotocols};
+pub use answer::Answer;
 pub use client::{ClientHandshake, Established, HandshakeError};
 pub use fault::Fault;
 pub use grammar::Extension;
@@ -50,4 +51,5 @@ pub use rejection::Rejection;
 pub use reply::Reply;
 pub use request::Request;
 pub use server::ServerHandshake;
+pub use subprotocol::{InvalidSubprotocol, Subprotocols};
 pub use uri::InvalidUri;

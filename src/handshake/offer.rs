@@ -7,16 +7,14 @@ use bytes::Bytes;
 
 use super::{
     accept_key::parse_key,
-    answer::Answer,
     fault::{Fault, Faults},
     grammar::{self, Extension},
     headers::{Headers, lists},
     http1::{HttpVersion, RequestHead},
     rejection::Rejection,
-    reply::Reply,
     uri::{Authority, Target},
 };
-use crate::{config::Negotiated, text::Text};
+use crate::text::Text;
 
 /// A valid request to become a WebSocket.
 ///
@@ -59,34 +57,6 @@ impl Offer {
         let [method, target] =
             [method, target].map(|part| Text::from_validated(Bytes::copy_from_slice(part.as_bytes())));
         Self::validate(RequestHead { method, target, version, headers })
-    }
-
-    /// Accepts: the 101 reply, and what was agreed on.
-    ///
-    /// ```
-    /// use sansocket::handshake::{Answer, HttpVersion, Offer};
-    /// # let offer = Offer::from_headers("GET", "/chat", HttpVersion::HTTP_11, [
-    /// #     ("Host", "server.example.com"),
-    /// #     ("Upgrade", "websocket"),
-    /// #     ("Connection", "Upgrade"),
-    /// #     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    /// #     ("Sec-WebSocket-Version", "13"),
-    /// # ])?;
-    ///
-    /// let (reply, _negotiated) = offer.accept(&Answer::default())?;
-    /// assert_eq!(
-    ///     &reply[..],
-    ///     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    ///       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    /// );
-    /// # Ok::<(), sansocket::handshake::Rejection>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// A [`Rejection`] if the answer's terms do not allow the origin, or require a subprotocol that is not offered.
-    pub fn accept(&self, answer: &Answer) -> Result<(Reply, Negotiated), Rejection> {
-        answer.apply(self)
     }
 
     /// The request target as sent: path and query, or a whole URI.

@@ -9,9 +9,9 @@ use alloc::{
 use bytes::Bytes;
 
 use super::{
-    answer::{InvalidSubprotocol, with_subprotocol},
     headers::{FieldLines, InvalidHeader},
     http1,
+    subprotocol::{InvalidSubprotocol, with_subprotocol},
     uri::{Authority, InvalidUri, split_authority},
 };
 use crate::deflate::Params;
