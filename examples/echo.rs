@@ -12,6 +12,7 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sansocket::{
     CloseCode, CloseFrame, Config, Connection, Negotiated,
+    deflate::{Params, WindowBits},
     handshake::{Answer, HttpVersion, Offer, OriginPolicy, Rejection, Reply},
     tokio::WebSocket,
 };
@@ -23,7 +24,8 @@ use tokio::{
 };
 
 const PAGE: &str = include_str!("echo.html");
-const USAGE: &str = "usage: echo [--addr HOST:PORT] [--max-message BYTES] [--any-origin]";
+const USAGE: &str = "usage: echo [--addr HOST:PORT] [--max-message BYTES] [--any-origin]
+            [--deflate] [--no-takeover] [--window-bits 9..15]";
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -163,14 +165,27 @@ impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let mut options =
             Self { addr: "127.0.0.1:9001".into(), config: Config::new(), answer: Answer::new() };
+        let mut deflate = None;
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value\n{USAGE}"));
+            let terms: Params = deflate.unwrap_or_default();
             match arg.as_str() {
                 "--addr" => options.addr = value()?,
                 "--max-message" => options.config = options.config.max_message(value()?.parse()?),
                 "--any-origin" => options.answer = options.answer.origin(OriginPolicy::any()),
+                "--deflate" => deflate = Some(terms),
+                "--no-takeover" => {
+                    deflate = Some(terms.server_no_context_takeover().client_no_context_takeover());
+                }
+                "--window-bits" => {
+                    let bits = WindowBits::new(value()?.parse()?).ok_or(USAGE)?;
+                    deflate = Some(terms.server_max_window_bits(bits).client_max_window_bits(bits));
+                }
                 _ => return Err(USAGE.into()),
             }
+        }
+        if let Some(terms) = deflate {
+            options.answer = options.answer.deflate(terms);
         }
         Ok(options)
     }
