@@ -113,8 +113,8 @@ pub struct Limits {
     /// Unsent output at which nothing more is accepted for sending, in bytes. Default 1 MiB. A message that is
     /// accepted below it may exceed it, so the output holds at most this and one message.
     pub unsent: usize,
-    /// Unsent output at which pings are no longer answered one by one, in bytes: above it only the latest is
-    /// kept for an answer (§5.5.3). Default 16 KiB.
+    /// Unsent pongs at which pings are no longer answered one by one, in bytes: until they have left, only the latest
+    /// ping is kept for an answer (§5.5.3). Default 16 KiB.
     pub control: usize,
 }
 

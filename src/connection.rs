@@ -103,12 +103,16 @@ impl Connection {
     /// payload leaves `input` without a copy. Of a message whose first chunks were taken with
     /// [`receive_chunk`](Self::receive_chunk), the rest is skipped.
     ///
-    /// After the peer's Close frame, and after an error, `input` is emptied and ignored.
+    /// After the peer's Close frame, an error or a deadline that passed, `input` is emptied and ignored.
     ///
     /// # Errors
     ///
     /// The rule that the peer broke; the Close frame that says so is queued. Every later call gives the same error.
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        if self.timed_out().is_some() {
+            input.clear();
+            return Ok(None);
+        }
         let received = self.receiver.receive(input);
         self.sender.reply(&received);
         received
@@ -122,6 +126,10 @@ impl Connection {
     ///
     /// As [`receive`](Self::receive).
     pub fn receive_chunk(&mut self, input: &mut BytesMut) -> Result<Option<Event<Chunk>>, ProtocolError> {
+        if self.timed_out().is_some() {
+            input.clear();
+            return Ok(None);
+        }
         let received = self.receiver.receive_chunk(input);
         self.sender.reply(&received);
         received

@@ -5,6 +5,7 @@
 mod deadline;
 mod keys;
 mod open;
+mod pongs;
 mod transmit;
 
 use alloc::boxed::Box;
@@ -22,6 +23,7 @@ use crate::{
 use deadline::{Deadlines, Waiting};
 use keys::Keys;
 use open::OpenMessage;
+use pongs::Pongs;
 pub use transmit::Transmit;
 
 /// The sending half of a [`Connection`](crate::Connection).
@@ -32,14 +34,12 @@ pub use transmit::Transmit;
 pub struct Sender {
     keys: Keys,
     unsent_limit: usize,
-    control_limit: usize,
     compress: Compress,
     deflater: Option<Deflater>,
     transmit: Transmit,
     /// The message that is being sent in chunks.
     message: Option<OpenMessage>,
-    /// The latest ping that could not be answered for want of room.
-    unanswered: Option<Bytes>,
+    pongs: Pongs,
     /// Our Close frame, once it is queued.
     closed: Option<Option<CloseFrame>>,
     /// The stream can no longer be written to.
@@ -71,10 +71,9 @@ impl Sender {
             compress: when,
             deflater: deflate.and_then(|direction| Deflater::new(direction, level)),
             unsent_limit: config.limits.unsent,
-            control_limit: config.limits.control,
             transmit: Transmit::default(),
             message: None,
-            unanswered: None,
+            pongs: Pongs::new(config.limits.control),
             closed: None,
             abandoned: false,
             eof: false,
@@ -185,17 +184,13 @@ impl Sender {
 
     /// The bytes that wait for the wire.
     pub fn transmit(&mut self) -> &mut Transmit {
-        if self.has_room_for_pong()
-            && let Some(payload) = self.unanswered.take()
-        {
-            self.write(true, 0, OpCode::Pong, payload);
-        }
+        self.write_pong();
         &mut self.transmit
     }
 
     /// How many bytes wait for the wire, a pong that is kept for later included.
     pub fn unsent(&self) -> usize {
-        let kept = self.unanswered.as_ref().map_or(0, |payload| self.keys.header_len() + payload.len());
+        let kept = self.pongs.kept().map_or(0, |payload| self.keys.header_len() + payload.len());
         self.transmit.remaining() + kept
     }
 
@@ -234,7 +229,7 @@ impl Sender {
     /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
     pub fn abandon(&mut self) {
         self.transmit.clear();
-        self.unanswered = None;
+        self.pongs.forget();
         self.abandoned = true;
     }
 
@@ -279,20 +274,22 @@ impl Sender {
         if self.abandoned {
             return;
         }
-        self.unanswered = Some(payload.clone()).filter(|_| !self.has_room_for_pong());
-        if self.unanswered.is_none() {
-            self.write(true, 0, OpCode::Pong, payload.clone());
-        }
+        self.pongs.keep(payload.clone());
+        self.write_pong();
     }
 
-    fn has_room_for_pong(&self) -> bool {
-        let waiting = self.transmit.remaining();
-        waiting == 0 || waiting < self.control_limit
+    fn write_pong(&mut self) {
+        if let Some(payload) = self.pongs.take(self.transmit.sent()) {
+            let before = self.transmit.remaining();
+            self.write(true, 0, OpCode::Pong, payload);
+            let after = self.transmit.remaining();
+            self.pongs.add(after - before, self.transmit.sent() + after as u64);
+        }
     }
 
     /// §5.5.1: a Close frame is answered with one, which typically echoes the code.
     fn echo(&mut self, received: Option<&CloseFrame>) {
-        self.unanswered = None;
+        self.pongs.forget();
         if !self.is_closed() {
             self.write_close(received.map(CloseFrame::without_reason));
         }
@@ -300,7 +297,7 @@ impl Sender {
 
     /// §7.1.7: a connection that fails says why in a Close frame, unless it has sent one.
     fn fail(&mut self, error: ProtocolError) {
-        self.unanswered = None;
+        self.pongs.forget();
         match CloseFrame::for_error(error) {
             Some(frame) if !self.is_closed() => self.write_close(Some(frame)),
             Some(_) => {}

@@ -23,6 +23,8 @@ pub struct Transmit {
     tail: BytesMut,
     /// The length of all segments.
     sealed: usize,
+    /// How many bytes have left.
+    sent: u64,
 }
 
 impl Transmit {
@@ -42,7 +44,12 @@ impl Transmit {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { sent: self.sent, ..Self::default() };
+    }
+
+    /// How many bytes have left.
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent
     }
 
     fn push_masked(&mut self, header: &Header, mut key: MaskingKey, payload: &[u8]) {
@@ -76,6 +83,7 @@ impl Buf for Transmit {
 
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.remaining(), "advanced past the bytes that wait");
+        self.sent += count as u64;
         while let Some(segment) = self.segments.front_mut() {
             let written = count.min(segment.len());
             segment.advance(written);
