@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// What only a compressed message can break.
+const DEFLATE: [ProtocolError; 2] = [ProtocolError::DeflateInvalid, ProtocolError::RatioTooHigh];
+
 fn fixtures() -> Vec<Fixture> {
     TABLES.iter().flat_map(|(_, table)| Fixture::parse_all(table)).collect()
 }
@@ -64,7 +67,9 @@ fn every_short_fixture_cut_in_three_at_every_pair_of_bytes() {
 fn every_error_has_a_fixture() {
     let fixtures = fixtures();
     let hit: BTreeSet<_> = fixtures.iter().filter_map(|fixture| fixture.expected.error).collect();
-    let missed: Vec<_> = ProtocolError::ALL.iter().filter(|error| !hit.contains(error)).collect();
+    let can_be_hit = |error: &&ProtocolError| cfg!(feature = "deflate") || !DEFLATE.contains(error);
+    let missed: Vec<_> =
+        ProtocolError::ALL.iter().filter(can_be_hit).filter(|error| !hit.contains(error)).collect();
     assert!(missed.is_empty(), "no fixture for {missed:?}");
     for fixture in &fixtures {
         if let Some(error) = fixture.expected.error {

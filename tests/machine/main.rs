@@ -4,6 +4,8 @@
 mod closing;
 mod control;
 mod cuts;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod fragmentation;
 mod framing;
 mod limits;
@@ -25,4 +27,6 @@ const TABLES: &[(&str, &str)] = &[
     ("text", text::TABLE),
     ("limits", limits::TABLE),
     ("sending", sending::TABLE),
+    #[cfg(feature = "deflate")]
+    ("deflate", deflate::TABLE),
 ];

@@ -87,7 +87,7 @@ fn each_header_missing_wrong_repeated() {
         ("+Sec-WebSocket-Protocol: chat | +Sec-WebSocket-Protocol: chat", "invalid SubprotocolRepeated"),
         // Sec-WebSocket-Extensions: nothing is offered.
         ("+Sec-WebSocket-Extensions: permessage-deflate", "invalid ExtensionNotOffered"),
-        ("+Sec-WebSocket-Extensions: ", "invalid ExtensionNotOffered"),
+        ("+Sec-WebSocket-Extensions: ", "invalid ExtensionsMalformed"),
         // All at once, and the rest is not looked at.
         (
             "> HTTP/1.0 101 OK | -Upgrade | -Connection | -Sec-WebSocket-Accept | +Sec-WebSocket-Protocol: x | \

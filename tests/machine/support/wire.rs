@@ -7,17 +7,22 @@
 //! client < {close 1000} (closing read) [close 1000] | close 1000 > [close 1000]
 //! ```
 //!
-//! In front of `<` stands who we are, with limits (`message=`, `frame=`, `fragments=`, `unsent=`, `control=`).
+//! In front of `<` stands who we are, with limits (`message=`, `frame=`, `fragments=`, `unsent=`, `control=`,
+//! `ratio=`) and, where `deflate` or one of its parameters (`no-takeover`, `server-no-takeover`, `client-no-takeover`,
+//! `server-bits=`, `client-bits=`) stands, compression as agreed, and what of it we use: `compress=always`,
+//! `compress=never` or from how many bytes, `level=`.
 //!
 //! Between `<` and `|`, in order, what happens:
 //!
 //! - bytes that come in: `81 37fa` in hex, `"Hello"` as text (`\u{20ac}` in it is a character), `00*125` or `"a"*9`
 //!   repeated;
 //! - `[text "Hello"]`: a frame that comes in, masked with the key of §5.7 if it comes from a client. `text-`,
-//!   `binary-` and `cont-` are fragments with more to come, `[close 1000 "why"]` begins with a code;
+//!   `binary-` and `cont-` are fragments with more to come, `[close 1000 "why"]` begins with a code, and `text+` and
+//!   `text+-` have the bit that says compressed;
 //! - `eof`: the stream ends;
 //! - `{close 1000}`, `{ping "p"}`, `{pong "p"}`, `{text "t"}`, `{binary 00}`, `{text- "t"}`…: the application
-//!   speaks; a form with `-` is a chunk with more to come, and `{text. "t"}` is the last chunk;
+//!   speaks; a form with `-` is a chunk with more to come, and `{text. "t"}` is the last chunk; `{text+ "t"}` is said
+//!   compressed, whatever stands in front;
 //! - `(closing read)`: what the connection says of itself: its state, and whether it wants `read` or `shutdown`.
 //!
 //! Behind `|` stand all events in order, then behind `>` all bytes that went out, then behind `!` the close code and
@@ -27,7 +32,9 @@ use std::{fmt, iter::Peekable, vec::IntoIter};
 
 use bytes::Bytes;
 use sansocket::{
-    Chunk, CloseFrame, Config, Event, Kind, Message, ProtocolError, Role, SendError, State, Text,
+    Chunk, CloseFrame, Compress, Config, Event, Kind, Message, Negotiated, ProtocolError, Role, SendError,
+    State, Text,
+    deflate::{Params, WindowBits},
     frame::{Header, MaskingKey, OpCode},
 };
 
@@ -40,6 +47,7 @@ pub(crate) struct Fixture {
     pub(crate) line: String,
     pub(crate) role: Role,
     pub(crate) config: Config,
+    pub(crate) negotiated: Negotiated,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Seen,
 }
@@ -49,6 +57,7 @@ pub(crate) enum Step {
     Feed(Vec<u8>),
     Eof,
     Send(Message),
+    SendWith(Message, Compress),
     SendChunk(Chunk),
     Ping(Bytes),
     Pong(Bytes),
@@ -166,10 +175,12 @@ impl Parser {
             "client" => Role::Client,
             other => return Err(format!("{other:?} is no role")),
         };
-        let mut config = Config::new();
+        let (mut config, mut negotiated) = (Config::new(), Negotiated::default());
         while !self.skip('<') {
-            let limit = self.word()?;
-            set_limit(&mut config, &limit)?;
+            let term = self.word()?;
+            if !set_deflate(&mut config, &mut negotiated, &term)? {
+                set_limit(&mut config, &term)?;
+            }
         }
         let mut steps = Vec::new();
         while !self.skip('|') {
@@ -181,7 +192,7 @@ impl Parser {
             }
         }
         let expected = self.expectation(role)?;
-        Ok(Fixture { line: self.line, role, config, steps, expected })
+        Ok(Fixture { line: self.line, role, config, negotiated, steps, expected })
     }
 
     fn step(&mut self, role: Role) -> Parsed<Step> {
@@ -203,7 +214,9 @@ impl Parser {
     /// `text- "Hel"]`
     fn frame(&mut self, from: Role) -> Parsed<Vec<u8>> {
         let name = self.word()?;
-        let opcode = match name.trim_end_matches('-') {
+        let unfinished = name.trim_end_matches('-');
+        let rsv1 = if unfinished.ends_with('+') { 0x40 } else { 0 };
+        let opcode = match unfinished.trim_end_matches('+') {
             "cont" => OpCode::Continuation,
             "text" => OpCode::Text,
             "binary" => OpCode::Binary,
@@ -221,7 +234,7 @@ impl Parser {
         while !self.skip(']') {
             payload.extend(self.bytes()?);
         }
-        Ok(frame(from, !name.ends_with('-'), opcode as u8, &payload))
+        Ok(frame(from, !name.ends_with('-'), rsv1 | opcode as u8, &payload))
     }
 
     /// `ping "p"}`
@@ -243,6 +256,8 @@ impl Parser {
             "pong" => return Ok(Step::Pong(data)),
             "text" => return Ok(Step::Send(Message::Text(text(data)?))),
             "binary" => return Ok(Step::Send(Message::Binary(data))),
+            "text+" => return Ok(Step::SendWith(Message::Text(text(data)?), Compress::Always)),
+            "binary+" => return Ok(Step::SendWith(Message::Binary(data), Compress::Always)),
             "text-" => (Kind::Text, false),
             "text." => (Kind::Text, true),
             "binary-" => (Kind::Binary, false),
@@ -386,6 +401,35 @@ fn set_limit(config: &mut Config, limit: &str) -> Parsed<()> {
     Ok(())
 }
 
+/// Whether the word is about compression; if so, it is set.
+fn set_deflate(config: &mut Config, negotiated: &mut Negotiated, term: &str) -> Parsed<bool> {
+    let (name, value) = term.split_once('=').unwrap_or((term, ""));
+    let number = || value.parse().map_err(|_| format!("{term:?} has no number"));
+    let bits = || WindowBits::new(number()? as u8).ok_or(format!("{term:?} is no window"));
+    let params = negotiated.deflate.unwrap_or_default();
+    let agreed = match name {
+        "deflate" => params,
+        "no-takeover" => params.server_no_context_takeover().client_no_context_takeover(),
+        "server-no-takeover" => params.server_no_context_takeover(),
+        "client-no-takeover" => params.client_no_context_takeover(),
+        "server-bits" => params.server_max_window_bits(bits()?),
+        "client-bits" => params.client_max_window_bits(bits()?),
+        _ => {
+            match name {
+                "ratio" => config.limits.ratio = Some(number()? as u32),
+                "level" => config.compression.level = number()? as u8,
+                "compress" if value == "always" => config.compression.when = Compress::Always,
+                "compress" if value == "never" => config.compression.when = Compress::Never,
+                "compress" => config.compression.when = Compress::Above(number()?),
+                _ => return Ok(false),
+            }
+            return Ok(true);
+        }
+    };
+    negotiated.deflate = Some(agreed);
+    Ok(true)
+}
+
 fn text(data: Bytes) -> Parsed<Text> {
     Text::try_from(data).map_err(|error| error.to_string())
 }
@@ -520,6 +564,23 @@ mod language {
     }
 
     #[test]
+    fn compression_is_agreed_in_front_and_marked_on_frames() {
+        let fixture = Fixture::parse(
+            r#"server no-takeover client-bits=9 compress=70 level=1 ratio=5 < [text+- "Hel"] [cont+ ] {text+ "a"} |"#,
+        );
+        let params = Params::new().server_no_context_takeover().client_no_context_takeover();
+        let params = params.client_max_window_bits(WindowBits::new(9).unwrap());
+        assert_eq!(fixture.negotiated.deflate, Some(params));
+        let Config { limits, compression, .. } = &fixture.config;
+        assert_eq!((limits.ratio, compression.level, compression.when), (Some(5), 1, Compress::Above(70)));
+        assert_eq!(fixture.input()[..2], [0x41, 0x83]);
+        assert_eq!(fixture.input()[9..11], [0xc0, 0x80]);
+        assert!(matches!(fixture.steps[1], Step::SendWith(Message::Text(_), Compress::Always)));
+        assert_eq!(Fixture::parse("client < |").negotiated.deflate, None);
+        assert_eq!(Fixture::parse("client deflate < |").negotiated.deflate, Some(Params::new()));
+    }
+
+    #[test]
     fn an_error_implies_its_close_frame_unless_one_was_shown() {
         let sentence = ProtocolError::ReservedBit.as_str();
         let told = Fixture::parse("server < | ! 1002 ReservedBit").expected;
@@ -541,6 +602,8 @@ mod language {
             "server < 81 | ! 1002 NoSuchRule",
             "server < 81 | text a ! 1002 ReservedBit more",
             "server size=3 < 81 |",
+            "server server-bits=7 < 81 |",
+            "server compress=some < 81 |",
         ] {
             assert!(Parser::new(line).line().is_err(), "{line}");
         }
