@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 
 let failed = 0;
 
@@ -35,6 +36,11 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 // A failure that nobody awaits is the business of the check that it makes fail.
 process.on('unhandledRejection', (error) => console.error('unhandled:', error));
 
+/** The most memory that a process has held, in KiB. */
+export function peak(pid) {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+}
+
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
@@ -58,5 +64,5 @@ export async function startEcho(...args) {
     });
     setTimeout(() => reject(new Error(`echo did not say its address: ${output}`)), 10_000).unref();
   });
-  return { url, page: url.replace(/^ws:(.*)ws$/, 'http:$1'), exit, kill: (signal) => child.kill(signal) };
+  return { url, page: url.replace(/^ws:(.*)ws$/, 'http:$1'), pid: child.pid, exit, kill: (signal) => child.kill(signal) };
 }

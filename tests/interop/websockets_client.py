@@ -1,73 +1,15 @@
 """`websockets` as the client of our echo."""
 
 import asyncio
-import os
 import random
-import re
 import signal
 import socket
 import struct
 import sys
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
-
-failed = 0
-
-
-async def check(name, run, seconds=10):
-    """Runs one check and prints its line."""
-    global failed
-    try:
-        await asyncio.wait_for(run(), seconds)
-    except Exception as error:
-        failed += 1
-        said = f"no end after {seconds} s" if isinstance(error, TimeoutError) else f"{type(error).__name__} {error}"
-        print(f"FAIL websockets client: {name}: {said}".replace("\n", " | ")[:400], flush=True)
-    else:
-        print(f"ok websockets client: {name}", flush=True)
-
-
-class Echo:
-    """The echo example on a free port of the loopback interface."""
-
-    @classmethod
-    async def start(cls, *args):
-        self = cls()
-        self.process = await asyncio.create_subprocess_exec(
-            os.environ["ECHO"], "--addr", "127.0.0.1:0", *args, stdout=asyncio.subprocess.PIPE
-        )
-        while line := await asyncio.wait_for(self.process.stdout.readline(), 10):
-            if found := re.search(rb"ws://[\d.]+:[1-9]\d*/ws", line):
-                self.url = found[0].decode()
-                return self
-        raise RuntimeError("echo did not say its address")
-
-    def open(self, **options):
-        # The offer of permessage-deflate is the library's default.
-        return connect(self.url, max_size=None, proxy=None, **options)
-
-
-def same(back, sent):
-    """Not a bare comparison: the report of megabytes would be megabytes."""
-    assert type(back) is type(sent), f"{type(back)} for {type(sent)}"
-    assert back == sent, f"different: {len(back)} for {len(sent)}"
-
-
-async def code_of(ws):
-    """Reads to the end, and gives the close code that the peer sent."""
-    try:
-        while True:
-            await ws.recv()
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
-
-
-def raw(ws, *frames):
-    """Frames that the library would not send by itself."""
-    for opcode, data, options in frames:
-        ws.transport.write(Frame(opcode, data, **options).serialize(mask=True))
+from lib import Echo, check, code_of, failures, raw, same
+from websockets.frames import Opcode
+from websockets_deflate import deflate
 
 
 async def main():
@@ -232,7 +174,8 @@ async def main():
         if server.process.returncode is None:
             server.process.kill()
             await server.process.wait()
+    await deflate()
 
 
 asyncio.run(main())
-sys.exit(1 if failed else 0)
+sys.exit(1 if failures else 0)

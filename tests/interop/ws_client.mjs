@@ -3,39 +3,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import WebSocket, { Sender } from 'ws';
 import { check as plainCheck, finish, sleep, startEcho } from './lib.mjs';
+import { deflate } from './ws_deflate.mjs';
+import { close, equal, frame, open as openAt } from './ws_lib.mjs';
 
 const check = (name, ...rest) => plainCheck(`ws client: ${name}`, ...rest);
 const echo = await startEcho();
 const small = await startEcho('--max-message', '65536');
-
-/** A client that queues what it hears. Its offer of permessage-deflate is the library's default. */
-async function open(url = echo.url, options = {}) {
-  const ws = new WebSocket(url, options);
-  const heard = [], waiting = [];
-  ws.on('message', (data, binary) => {
-    const message = binary ? data : data.toString();
-    waiting.length ? waiting.shift()(message) : heard.push(message);
-  });
-  ws.next = () => heard.length ? heard.shift() : new Promise((resolve) => waiting.push(resolve));
-  ws.heard = heard;
-  ws.ended = new Promise((resolve) => ws.on('close', (code, reason) => resolve([code, reason.toString()])));
-  await once(ws, 'open');
-  ws.on('error', () => {});
-  return ws;
-}
-
-async function close(ws) {
-  ws.close(1000);
-  assert.deepEqual(await ws.ended, [1000, '']);
-}
-
-function equal(a, b) {
-  assert.ok(Buffer.isBuffer(a), 'not a binary message');
-  assert.equal(a.length, b.length);
-  assert.ok(a.equals(b), 'the bytes are different');
-}
+const open = (url = echo.url) => openAt(url);
 
 /** Opens, sends, and expects the same back. */
 const echoes = (...messages) => async () => {
@@ -189,11 +164,6 @@ await check('a message far over the limit, all of it sent, is 1009', async () =>
   assert.equal((await ws.ended)[0], 1009);
 });
 
-/** The frame as the library writes it, without the library's checks. */
-function frame(opcode, payload, { mask = true, ...rest } = {}) {
-  const options = { fin: true, rsv1: false, opcode, mask, readOnly: true, ...rest };
-  return Buffer.concat(Sender.frame(Buffer.from(payload), options).map((part) => Buffer.from(part)));
-}
 const closing = (code) => [code >> 8, code & 255];
 /** The head of a frame whose payload never comes. */
 const begun = Buffer.from('818e00000000', 'hex');
@@ -268,4 +238,5 @@ await check('SIGINT too', async () => {
   assert.equal((await ws.ended)[0], 1001);
   assert.equal(await small.exit, 0, 'exit status');
 }, 15);
+await deflate();
 finish();
