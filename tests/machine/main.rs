@@ -3,6 +3,8 @@
 
 mod closing;
 mod control;
+#[cfg(feature = "deflate")]
+mod compressor;
 mod cuts;
 #[cfg(feature = "deflate")]
 mod deflate;
