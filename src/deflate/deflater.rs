@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use zlib_rs::{Deflate, DeflateFlush};
 
 use super::{Direction, TAIL, WindowBits};
@@ -39,9 +39,12 @@ impl Deflater {
     /// Compresses the last piece of a message.
     pub(crate) fn finish(&mut self, data: &[u8]) -> Bytes {
         let mut payload = self.flush(data);
-        // §7.2.1: the tail of the message is taken off.
-        debug_assert!(payload.ends_with(&TAIL));
-        payload.truncate(payload.len() - TAIL.len());
+        match payload.len().checked_sub(TAIL.len()) {
+            // §7.2.1: the tail of the message is taken off.
+            Some(len) => payload.truncate(len),
+            // §7.2.3.6: behind another flush there is nothing to flush, and an empty block stands for nothing.
+            None => payload.put_u8(0x00),
+        }
         // §7.1.1: without context takeover each message begins anew.
         self.state.take_if(|_| !self.direction.takeover);
         payload.freeze()

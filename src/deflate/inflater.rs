@@ -7,6 +7,13 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{Direction, InvalidDeflate, Step, TAIL};
 
+/// A block with nothing in it.
+const EMPTY_BLOCK: [u8; 5] = [0x00, TAIL[0], TAIL[1], TAIL[2], TAIL[3]];
+
+/// The most that a byte of DEFLATE inflates to, and the longest match, which may be on its way already.
+const MAX_RATIO: usize = 1032;
+const MAX_MATCH: usize = 258;
+
 /// Inflates the messages of one connection. It holds memory from the first compressed message on, and without context
 /// takeover only while a message is open.
 pub(crate) struct Inflater {
@@ -28,6 +35,7 @@ impl Inflater {
         output: &mut BytesMut,
         room: usize,
     ) -> Result<Step, InvalidDeflate> {
+        let room = room.min(input.len().saturating_mul(MAX_RATIO).saturating_add(MAX_MATCH));
         let bits = self.direction.window.get();
         let state = self.state.get_or_insert_with(|| Inflate::new(false, bits));
         let (read, written, start) = (state.total_in(), state.total_out(), output.len());
@@ -36,9 +44,14 @@ impl Inflater {
         let consumed = (state.total_in() - read) as usize;
         let produced = (state.total_out() - written) as usize;
         output.truncate(start + produced);
-        // §7.2.3.4: a block may be marked as the last one; what follows it is a new stream.
-        if status.map_err(|_| InvalidDeflate)? == Status::StreamEnd {
-            self.state = None;
+        match status {
+            // §7.2.3.4: a block may be marked as the last one; what follows it is a new stream.
+            Ok(Status::StreamEnd) => self.state = None,
+            Ok(_) => {}
+            // What came before the error is judged first, so that the verdict does not depend on how the bytes are
+            // cut: the next step gives the error again.
+            Err(_) if produced > 0 => return Ok(Step { consumed, produced, is_full: true }),
+            Err(_) => return Err(InvalidDeflate),
         }
         Ok(Step { consumed, produced, is_full: produced == room })
     }
@@ -49,11 +62,28 @@ impl Inflater {
         let step = self.step(&TAIL[self.tail..], output, room)?;
         self.tail += step.consumed;
         if !step.is_full {
+            self.check_end()?;
             self.tail = 0;
             // §7.1.1: without context takeover each message begins anew.
             self.state.take_if(|_| !self.direction.takeover);
         }
         Ok(step)
+    }
+
+    /// §7.2.1: a message ends between two blocks. One that does not has taken the tail for payload, and would take
+    /// an empty block for more of it.
+    fn check_end(&mut self) -> Result<(), InvalidDeflate> {
+        let is_between = match &mut self.state {
+            None => true,
+            Some(state) => {
+                let (read, written) = (state.total_in(), state.total_out());
+                let status =
+                    state.decompress(&EMPTY_BLOCK, &mut [0; EMPTY_BLOCK.len()], InflateFlush::SyncFlush);
+                let consumed = state.total_in() - read;
+                status.is_ok() && consumed == EMPTY_BLOCK.len() as u64 && state.total_out() == written
+            }
+        };
+        if is_between && self.tail == TAIL.len() { Ok(()) } else { Err(InvalidDeflate) }
     }
 }
 

@@ -46,6 +46,8 @@ impl fmt::Display for WindowBits {
 /// As terms of an endpoint they say what it asks for, where less memory than this is always accepted; after the
 /// opening handshake they are what was agreed on. The default keeps contexts, and the largest windows.
 ///
+/// The window of an end sizes the memory of its compressor. Inflation takes 32 KiB whatever the window of the peer is.
+///
 /// ```
 /// use sansocket::deflate::{Params, WindowBits};
 ///

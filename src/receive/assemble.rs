@@ -49,7 +49,7 @@ impl Assembly {
         self.skipping = !piece.fin;
         let data = match piece.place {
             Place::Input => take(input, piece.len),
-            Place::Assembly => mem::take(&mut self.buffer).freeze(),
+            Place::Assembly => take_all(&mut self.buffer),
         };
         Chunk { kind: piece.kind, data, fin: piece.fin }
     }
@@ -87,6 +87,12 @@ pub(super) fn take(input: &mut BytesMut, len: usize) -> Bytes {
     let copy = Bytes::copy_from_slice(&input[..len]);
     input.advance(len);
     copy
+}
+
+/// Takes an inflated chunk. A step makes room for much more than it may give.
+fn take_all(buffer: &mut BytesMut) -> Bytes {
+    let chunk = mem::take(buffer);
+    if chunk.len() < COPIED_BELOW { Bytes::copy_from_slice(&chunk) } else { chunk.freeze() }
 }
 
 fn message(kind: Kind, payload: Bytes) -> Message {

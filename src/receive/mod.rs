@@ -240,7 +240,7 @@ impl Receiver {
             _ => {
                 let close = CloseFrame::parse(&payload)?;
                 self.closed = Some(close.clone());
-                self.assembly = Assembly::default();
+                self.release();
                 Event::Close(close)
             }
         }))
@@ -268,7 +268,8 @@ impl Receiver {
         else {
             return Ok(None);
         };
-        let (output, room) = (self.assembly.output(), message.room(&self.terms.limits));
+        let (output, limits) = (self.assembly.output(), &self.terms.limits);
+        let room = message.room(limits);
         let begun = output.len();
         let is_last = frame.fin && frame.left == 0;
         let step = if is_last {
@@ -277,25 +278,33 @@ impl Receiver {
             inflater.step(&input[..frame.clear], output, room)
         };
         let step = step.map_err(|_| ProtocolError::DeflateInvalid)?;
-        let fin = is_last && !step.is_full;
-        if !is_last {
-            input.advance(step.consumed);
-            frame.take(step.consumed);
-        }
-        message.add_step(step, &self.terms.limits)?;
+        let (fin, wire) = (is_last && !step.is_full, if is_last { 0 } else { step.consumed });
+        input.advance(wire);
+        frame.take(wire);
+        // The size is judged behind the text: then the verdict does not depend on how the bytes are cut.
         message.validate(&output[begun..], fin)?;
-
+        message.add_step(step, wire, limits)?;
+        // A frame is done with when nothing of it is left, neither in the input nor in the inflater.
+        let is_done = frame.left == 0 && !step.is_full && (fin || !frame.fin);
+        if is_done {
+            message.check_ratio(limits)?;
+        }
         let piece = Piece { kind: message.kind, place: Place::Assembly, len: step.produced, fin };
         let is_stalled = frame.left > 0 && frame.clear == 0 && step.produced == 0;
-        // A frame is done with when nothing of it is left, neither in the input nor in the inflater.
-        self.frame.take_if(|frame| frame.left == 0 && !step.is_full && (fin || !frame.fin));
+        self.frame.take_if(|_| is_done);
         self.message.take_if(|_| fin);
         Ok(Some(piece).filter(|_| !is_stalled))
     }
 
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.failed = Some(error);
-        self.assembly = Assembly::default();
+        self.release();
         error
+    }
+
+    /// Gives back what only a conversation that goes on needs.
+    fn release(&mut self) {
+        self.assembly = Assembly::default();
+        self.inflater = None;
     }
 }

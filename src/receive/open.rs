@@ -111,19 +111,22 @@ impl OpenMessage {
         usize::try_from(below_limit).map_or(room, |below_limit| below_limit.min(room))
     }
 
-    /// Counts a step of inflation (§10.4).
-    pub(super) fn add_step(&mut self, step: Step, limits: &Limits) -> Result<(), ProtocolError> {
+    /// Counts a step of inflation, and `wire` bytes that it has used up of the payload (§10.4).
+    pub(super) fn add_step(&mut self, step: Step, wire: usize, limits: &Limits) -> Result<(), ProtocolError> {
         let Some(deflated) = &mut self.deflated else { return Ok(()) };
-        deflated.wire += step.consumed as u64;
+        deflated.wire += wire as u64;
         if step.is_full {
             deflated.room = (2 * deflated.room).min(MAX_ROOM);
         }
         self.size += step.produced as u64;
-        if self.size > limits.message {
-            return Err(ProtocolError::MessageTooLarge);
-        }
-        let allowed = limits.ratio.map_or(u64::MAX, |ratio| deflated.wire.saturating_mul(ratio.into()));
-        if self.size > allowed.max(RATIO_FREE) { Err(ProtocolError::RatioTooHigh) } else { Ok(()) }
+        if self.size > limits.message { Err(ProtocolError::MessageTooLarge) } else { Ok(()) }
+    }
+
+    /// Judges by how much the message has inflated. That depends on how it is cut except at the end of a frame.
+    pub(super) fn check_ratio(&self, limits: &Limits) -> Result<(), ProtocolError> {
+        let (Some(deflated), Some(ratio)) = (&self.deflated, limits.ratio) else { return Ok(()) };
+        let allowed = deflated.wire.saturating_mul(ratio.into()).max(RATIO_FREE);
+        if self.size > allowed { Err(ProtocolError::RatioTooHigh) } else { Ok(()) }
     }
 
     /// Validates payload of a text message as it comes, so that it fails inside a frame (§8.1).

@@ -229,6 +229,7 @@ impl Sender {
     /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
     pub fn abandon(&mut self) {
         self.transmit.clear();
+        self.deflater = None;
         self.pongs.forget();
         self.abandoned = true;
     }
@@ -311,6 +312,7 @@ impl Sender {
             frame.write(&mut payload);
         }
         self.closed = Some(frame);
+        self.deflater = None;
         self.write(true, 0, OpCode::Close, payload.freeze());
     }
 
