@@ -28,20 +28,35 @@ async fn stays(websocket: &mut WebSocket, peer: &Peer, ended: &Ended) {
     for _ in 0..3 {
         assert_eq!(websocket.ended().as_ref(), Some(ended));
         assert_eq!(&websocket.close(frame(4000)).await, ended);
-        let received = websocket.recv().await;
-        match (ended, &received) {
-            (Ended::Clean { .. }, Ok(None)) | (Ended::Vanished(None), Err(Error::Vanished)) => {}
-            (Ended::Vanished(Some(kind)), Err(Error::Io(error))) => assert_eq!(*kind, error.kind()),
-            (Ended::TimedOut(ended), Err(Error::TimedOut(told))) => assert_eq!(ended, told),
-            (Ended::Violation { error, .. }, Err(Error::Protocol(told))) => assert_eq!(error, told),
-            _ => panic!("{ended:?}, but {received:?}"),
+        if ended.is_clean() {
+            assert_eq!(websocket.recv().await.unwrap(), None);
+            websocket.send("late").await.unwrap_err();
+            websocket.feed("late").await.unwrap_err();
+            websocket.ping("late").await.unwrap_err();
+        } else {
+            is_told(ended, &websocket.recv().await.unwrap_err());
+            let send = websocket.send("late").await.unwrap_err();
+            let feed = websocket.feed("late").await.unwrap_err();
+            let flush = websocket.flush().await.unwrap_err();
+            if !matches!(ended, Ended::Violation { .. }) {
+                is_told(ended, &send);
+                is_told(ended, &feed);
+                is_told(ended, &flush);
+            }
         }
-        websocket.send("late").await.unwrap_err();
-        websocket.feed("late").await.unwrap_err();
-        websocket.ping("late").await.unwrap_err();
         sleep(Duration::from_secs(100)).await;
     }
     assert_eq!(peer.log(), log, "the stream is left alone");
+}
+
+fn is_told(ended: &Ended, told: &Error) {
+    match (ended, told) {
+        (Ended::Vanished(None), Error::Vanished) => {}
+        (Ended::Vanished(Some(kind)), Error::Io(error)) => assert_eq!(*kind, error.kind()),
+        (Ended::TimedOut(ended), Error::TimedOut(told)) => assert_eq!(ended, told),
+        (Ended::Violation { error, .. }, Error::Protocol(told)) => assert_eq!(error, told),
+        _ => panic!("{ended:?}, but {told:?}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
