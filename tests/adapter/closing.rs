@@ -334,6 +334,7 @@ async fn a_write_that_fails_and_nothing_to_read() {
     peer.eof();
     let error = at_once(websocket.recv()).unwrap_err();
     assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe));
+    assert_eq!(peer.shutdowns(), 0, "there is nothing to shut down");
     stays(&mut websocket, &peer, &Ended::Vanished(Some(ErrorKind::BrokenPipe))).await;
 }
 
@@ -343,6 +344,18 @@ async fn a_stream_that_cannot_be_shut_down_is_closed_all_the_same() {
     peer.fail_shutdown();
     peer.close(1000);
     assert_eq!(at_once(websocket.close(frame(1000))), clean(1000, 1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_is_not_shut_down_before_it_is_flushed() {
+    let (mut websocket, peer) = server();
+    peer.stick_flush(true);
+    peer.close(1000);
+    assert!(waits(websocket.recv()));
+    assert_eq!(peer.log(), [Op::Read(8), Op::Write(4, 1)]);
+    peer.stick_flush(false);
+    assert_eq!(at_once(websocket.recv()).unwrap(), None);
+    assert_eq!(peer.log()[2..], [Op::Flush, Op::Shutdown]);
 }
 
 #[tokio::test(start_paused = true)]
