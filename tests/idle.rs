@@ -157,7 +157,7 @@ fn an_idle_connection_holds_its_alarm_whatever_went_through_it() {
         for role in [Role::Server, Role::Client] {
             let peer =
                 Peer::new(transport().1, if role == Role::Server { Role::Client } else { Role::Server });
-            for size in [100, 5_000, 40_000] {
+            for size in [100, 5_000, 64 << 10, 1_000_000, 4 << 20] {
                 let message = peer.frame(OpCode::Binary, &vec![7; size]);
                 let fragments = [
                     peer.fragment(false, OpCode::Text, b"a"),
@@ -181,7 +181,7 @@ fn an_idle_connection_holds_its_alarm_whatever_went_through_it() {
 
 #[test]
 fn a_hundred_idle_connections_hold_a_hundred_alarms() {
-    let message = from_client(&vec![7; 40_000]);
+    let message = from_client(&vec![7; 64 << 10]);
     on_this_thread(async || {
         let mut all: Vec<_> = (0..100).map(|_| ends(Role::Server, &Config::new())).collect();
         let before = held();

@@ -101,6 +101,7 @@ fn judge_offer(offer: &Offer) -> Shown {
     let shown = show(offer);
     let fields = || offer.headers().iter();
     assert!(is_upgrade_request(fields()));
+    judge_fields(offer);
     let again = Offer::from_headers("GET", offer.target(), HttpVersion::HTTP_11, fields());
     assert_eq!(again.as_ref().map(show), Ok(shown), "offered again");
     let shown = show(offer);
@@ -114,6 +115,24 @@ fn judge_offer(offer: &Offer) -> Shown {
     assert!(shown.replies[0].is_ok());
     assert!(shown.origin.is_some() || shown.replies.iter().all(Result::is_ok));
     shown
+}
+
+/// §4.2.1, without looking closely: what has to be there is there, and once where two could disagree.
+fn judge_fields(offer: &Offer) {
+    let values = |name: &str| -> Vec<String> {
+        let values = offer.headers().get_all(name);
+        values.map(|value| value.escape_ascii().to_string().to_lowercase()).collect()
+    };
+    assert_eq!(values("sec-websocket-version"), ["13"]);
+    assert!(matches!(&values("sec-websocket-key")[..], [key] if key.len() == 24 && key.ends_with("==")));
+    assert!(matches!(&values("host")[..], [host] if !host.is_empty()));
+    assert!(
+        values("upgrade").concat().contains("websocket") && values("connection").concat().contains("upgrade")
+    );
+    assert!(values("origin").len() <= 1);
+    assert!(
+        values("transfer-encoding").is_empty() && values("content-length").iter().all(|length| length == "0")
+    );
 }
 
 fn show(offer: &Offer) -> Shown {

@@ -138,6 +138,16 @@ async fn messages_that_come_while_the_application_only_sends_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pong_leaves_though_the_message_behind_the_ping_is_held() {
+    let (mut websocket, peer) = server();
+    at_once(websocket.send("one")).unwrap();
+    peer.put([peer.frame(OpCode::Ping, b"1"), peer.frame(OpCode::Text, b"held")].concat());
+    at_once(websocket.send("two")).unwrap();
+    assert_eq!(peer.heard(), ["text one", "text two", "pong 1"]);
+    assert_eq!(at_once(websocket.recv()).unwrap(), Some("held".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ping_is_answered_while_a_send_waits_for_the_peer() {
     let (mut websocket, peer) = server();
     peer.open(3);

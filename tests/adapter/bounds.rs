@@ -1,6 +1,7 @@
 //! What a peer can cost, and that it cannot block what does not depend on it.
 
-use sansocket::{Config, Limits, Role, frame::OpCode, tokio::Error};
+use sansocket::{Config, Limits, Role, TimedOut, frame::OpCode, tokio::Error};
+use tokio::time::Instant;
 
 use crate::support::{at_once, open, poll_times, server, waits};
 
@@ -26,6 +27,31 @@ async fn a_peer_that_stops_reading_costs_the_limit_and_one_message() {
         at_once(websocket.flush()).unwrap();
         assert_eq!(peer.heard(), ["binary of 3000"; 5]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_waits_for_room_does_all_that_recv_does() {
+    let mut limits = Limits::default();
+    limits.unsent = 10;
+    let (mut websocket, peer) = open(Role::Server, &Config::new().limits(limits));
+    peer.stop_reading();
+    at_once(websocket.feed(vec![7; 10])).unwrap();
+    peer.ping("1");
+    peer.text("held");
+    peer.text("left");
+    assert!(waits(websocket.feed("more")));
+    assert_eq!(websocket.connection().unsent(), 12 + 3, "the pong is there");
+    peer.open(13);
+    at_once(websocket.feed("more")).unwrap();
+    assert_eq!(at_once(websocket.recv()).unwrap(), Some("held".into()));
+    assert_eq!(at_once(websocket.recv()).unwrap(), Some("left".into()));
+
+    let (mut websocket, peer) = open(Role::Server, &Config::new().limits(limits));
+    peer.stop_reading();
+    at_once(websocket.feed(vec![7; 10])).unwrap();
+    let start = Instant::now();
+    assert!(matches!(websocket.feed("more").await, Err(Error::TimedOut(TimedOut::Pong))));
+    assert_eq!(start.elapsed().as_secs(), 60);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,20 +28,35 @@ async fn stays(websocket: &mut WebSocket, peer: &Peer, ended: &Ended) {
     for _ in 0..3 {
         assert_eq!(websocket.ended().as_ref(), Some(ended));
         assert_eq!(&websocket.close(frame(4000)).await, ended);
-        let received = websocket.recv().await;
-        match (ended, &received) {
-            (Ended::Clean { .. }, Ok(None)) | (Ended::Vanished(None), Err(Error::Vanished)) => {}
-            (Ended::Vanished(Some(kind)), Err(Error::Io(error))) => assert_eq!(*kind, error.kind()),
-            (Ended::TimedOut(ended), Err(Error::TimedOut(told))) => assert_eq!(ended, told),
-            (Ended::Violation { error, .. }, Err(Error::Protocol(told))) => assert_eq!(error, told),
-            _ => panic!("{ended:?}, but {received:?}"),
+        if ended.is_clean() {
+            assert_eq!(websocket.recv().await.unwrap(), None);
+            websocket.send("late").await.unwrap_err();
+            websocket.feed("late").await.unwrap_err();
+            websocket.ping("late").await.unwrap_err();
+        } else {
+            is_told(ended, &websocket.recv().await.unwrap_err());
+            let send = websocket.send("late").await.unwrap_err();
+            let feed = websocket.feed("late").await.unwrap_err();
+            let flush = websocket.flush().await.unwrap_err();
+            if !matches!(ended, Ended::Violation { .. }) {
+                is_told(ended, &send);
+                is_told(ended, &feed);
+                is_told(ended, &flush);
+            }
         }
-        websocket.send("late").await.unwrap_err();
-        websocket.feed("late").await.unwrap_err();
-        websocket.ping("late").await.unwrap_err();
         sleep(Duration::from_secs(100)).await;
     }
     assert_eq!(peer.log(), log, "the stream is left alone");
+}
+
+fn is_told(ended: &Ended, told: &Error) {
+    match (ended, told) {
+        (Ended::Vanished(None), Error::Vanished) => {}
+        (Ended::Vanished(Some(kind)), Error::Io(error)) => assert_eq!(*kind, error.kind()),
+        (Ended::TimedOut(ended), Error::TimedOut(told)) => assert_eq!(ended, told),
+        (Ended::Violation { error, .. }, Error::Protocol(told)) => assert_eq!(error, told),
+        _ => panic!("{ended:?}, but {told:?}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,6 +334,7 @@ async fn a_write_that_fails_and_nothing_to_read() {
     peer.eof();
     let error = at_once(websocket.recv()).unwrap_err();
     assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe));
+    assert_eq!(peer.shutdowns(), 0, "there is nothing to shut down");
     stays(&mut websocket, &peer, &Ended::Vanished(Some(ErrorKind::BrokenPipe))).await;
 }
 
@@ -328,6 +344,18 @@ async fn a_stream_that_cannot_be_shut_down_is_closed_all_the_same() {
     peer.fail_shutdown();
     peer.close(1000);
     assert_eq!(at_once(websocket.close(frame(1000))), clean(1000, 1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_is_not_shut_down_before_it_is_flushed() {
+    let (mut websocket, peer) = server();
+    peer.stick_flush(true);
+    peer.close(1000);
+    assert!(waits(websocket.recv()));
+    assert_eq!(peer.log(), [Op::Read(8), Op::Write(4, 1)]);
+    peer.stick_flush(false);
+    assert_eq!(at_once(websocket.recv()).unwrap(), None);
+    assert_eq!(peer.log()[2..], [Op::Flush, Op::Shutdown]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! `Stream` and `Sink`.
 
+use std::future::poll_fn;
+
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use sansocket::{Config, Message, ProtocolError, Role, SendError, tokio::Error};
 use tokio::{
@@ -86,6 +88,14 @@ async fn a_sink_waits_for_room() {
     assert!(waits(&mut feed));
     peer.open(100);
     at_once(feed).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_can_send_nothing_more_is_never_ready() {
+    let (mut websocket, _peer) = server();
+    websocket.start_close(None);
+    let ready = at_once(poll_fn(|cx| websocket.poll_ready_unpin(cx)));
+    assert!(matches!(ready, Err(Error::Send(SendError::Closed))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,6 +92,7 @@ async fn session(role: Role, mut patience: Patience) {
     again(|| patience.next(), async || websocket.flush().await).await.unwrap();
     let ended = again(|| patience.next(), async || websocket.close(None).await).await;
     assert!(matches!(ended, Ended::Clean { .. }), "{ended:?}");
+    assert_eq!(peer.shutdowns(), 1);
 
     let heard = peer.heard();
     let pongs: Vec<_> = heard.iter().filter(|word| word.starts_with("pong")).collect();

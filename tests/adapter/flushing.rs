@@ -40,6 +40,22 @@ async fn recv_and_send_answer_a_pipeline_one_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_send_after_a_recv_looks_for_nothing_to_read() {
+    let (mut websocket, peer) = server();
+    for _ in 0..3 {
+        peer.text("request");
+        at_once(websocket.recv()).unwrap();
+        let before = peer.polls();
+        at_once(websocket.send("reply")).unwrap();
+        assert_eq!(peer.polls() - before, 2, "a write and a flush");
+    }
+    // Only the next one does, which nobody has asked for messages before.
+    let before = peer.polls();
+    at_once(websocket.send("more")).unwrap();
+    assert_eq!(peer.polls() - before, 3, "a write, a flush and a read");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_feed_alone_writes_nothing() {
     let (mut websocket, peer) = server();
     at_once(websocket.feed("one")).unwrap();

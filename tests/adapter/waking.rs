@@ -176,6 +176,37 @@ async fn nothing_is_busy_while_nothing_happens() {
     assert!(polls < 3600 + 118 * 8, "{polls}");
 }
 
+/// A hundred thousand pings, which come a byte at a time and without a pause.
+fn flood(peer: &Peer) {
+    peer.cut(1);
+    peer.put(peer.frame(OpCode::Ping, b"1").repeat(100_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_pauses_is_left_for_other_tasks_and_taken_up_again() {
+    let (mut websocket, peer) = server();
+    let bell = Bell::new();
+    flood(&peer);
+    let mut recv = pin!(websocket.recv());
+    for _ in 0..10 {
+        let before = peer.polls();
+        assert_eq!(park(recv.as_mut(), &bell), 1);
+        assert!(peer.polls() - before < 500);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_pauses_does_not_outrun_a_deadline() {
+    let (mut websocket, peer) = server();
+    let bell = Bell::new();
+    flood(&peer);
+    let mut close = pin!(websocket.close(None));
+    park(close.as_mut(), &bell);
+    advance(Duration::from_millis(5010)).await;
+    park(close.as_mut(), &bell);
+    assert!(poll_with(close.as_mut(), &bell).is_ready());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_poll_that_brings_nothing_costs_one_read() {
     let (mut websocket, peer) = server();

@@ -268,6 +268,16 @@ fn an_abandoned_connection_still_hears_but_says_nothing() {
     assert_eq!((server.state(), server.wants_shutdown()), (State::Closed, true));
 }
 
+/// The answer to a ping that waited for room is dropped with the rest.
+#[test]
+fn an_abandoned_connection_keeps_no_pong() {
+    let mut server = connect(Role::Server);
+    server.send(vec![0; 20_000]).unwrap();
+    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 9, b"kept")[..])).unwrap();
+    server.abandon();
+    assert_eq!((server.unsent(), drain(&mut server)), (0, Vec::new()));
+}
+
 /// A breach on a stream that cannot be written to says nothing either.
 #[test]
 fn an_abandoned_connection_tells_no_breach() {
@@ -277,6 +287,22 @@ fn an_abandoned_connection_tells_no_breach() {
     assert_eq!(error, Err(ProtocolError::ReservedBit));
     assert_eq!(drain(&mut server), b"");
     assert_eq!(server.sent_close(), None);
+}
+
+/// §5.5.2: a ping is answered "unless it already received a Close frame": a pong that waited for room is dropped then,
+/// and after a breach too. Our Close frame is the last.
+#[test]
+fn no_pong_follows_the_last_close_frame() {
+    for last in [r#"server < [close 1000] |"#, "server < c1 80 |"] {
+        let mut server = connect(Role::Server);
+        server.send(vec![0; 20_000]).unwrap();
+        let mut input = BytesMut::from(&frame(Role::Client, true, 9, b"kept")[..]);
+        input.extend_from_slice(&Fixture::parse(last).input());
+        assert!(matches!(server.receive(&mut input), Ok(Some(Event::Ping(_)))));
+        let _ = server.receive(&mut input);
+        let sent = frames(&drain(&mut server)).into_iter().map(|(header, _)| header.opcode);
+        assert_eq!(sent.collect::<Vec<_>>(), [OpCode::Binary, OpCode::Close], "{last}");
+    }
 }
 
 /// The halves, shown to each other by hand, behave as the whole.
@@ -296,6 +322,16 @@ fn the_halves_answer_as_the_whole_does() {
     assert_eq!(receiver.received_close().unwrap().unwrap().reason(), "bye");
     receiver.receive_eof().unwrap();
     assert!(receiver.is_eof() && receiver.error().is_none());
+}
+
+/// A sender that is shown the end of the stream takes nothing more.
+#[test]
+fn a_sender_half_learns_of_the_end_from_the_reply() {
+    let (mut receiver, mut sender) = connect(Role::Client).into_halves();
+    let ended = receiver.receive_eof().map(|()| None::<Event>);
+    assert_eq!(ended, Err(ProtocolError::EofWithoutClose));
+    sender.reply(&ended);
+    assert_eq!((sender.send("x"), sender.unsent()), (Err(SendError::Closed), 0));
 }
 
 proptest! {

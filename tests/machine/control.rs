@@ -110,3 +110,15 @@ fn a_pong_kept_for_later_is_not_sent_behind_a_later_one() {
     let pongs: Vec<_> = frames(&drain(&mut server)).into_iter().map(|(_, payload)| payload).collect();
     assert_eq!(pongs.last().unwrap(), b"later", "{pongs:?}");
 }
+
+/// And it counts as what it will be on the wire.
+#[test]
+fn unsent_is_what_goes_out() {
+    for (role, from) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+        let mut end = connect(role);
+        end.send(vec![0; 20_000]).unwrap();
+        end.receive(&mut BytesMut::from(&frame(from, true, 9, b"kept")[..])).unwrap();
+        let unsent = end.unsent();
+        assert_eq!(drain(&mut end).len(), unsent, "{role:?}");
+    }
+}

@@ -122,3 +122,18 @@ fn the_rest_of_a_skipped_frame_is_not_held() {
         assert!(input.is_empty(), "{} bytes held", input.len());
     }
 }
+
+/// A message in fragments leaves the input as it comes, its last fragment too: only a message that is one frame waits
+/// there, because it leaves without a copy.
+#[test]
+fn fragments_are_taken_from_the_input_as_they_come() {
+    let mut client = connect(Role::Client);
+    let mut input = BytesMut::from(&frame(Role::Server, false, 2, b"first")[..]);
+    let last = frame(Role::Server, true, 0, &[7; 1000]);
+    for piece in last.chunks(100) {
+        input.extend_from_slice(piece);
+        let received = client.receive(&mut input);
+        assert!(matches!(received, Ok(None) | Ok(Some(Event::Data(_)))), "{received:?}");
+        assert!(input.is_empty(), "{} bytes held", input.len());
+    }
+}

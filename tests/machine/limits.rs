@@ -1,7 +1,7 @@
 //! §10.4, limits: judged by the header, on the sum of all fragments, and told once.
 
 use bytes::BytesMut;
-use sansocket::{Config, Event, ProtocolError, Role};
+use sansocket::{Config, Event, ProtocolError, Role, SendError};
 
 use crate::support::{
     player::{check_table, connect, connection, drain},
@@ -98,4 +98,17 @@ fn pings_are_answered_with_any_limit() {
     let mut input = BytesMut::from(&frame(Role::Server, true, 9, b"p")[..]);
     assert!(matches!(client.receive(&mut input), Ok(Some(Event::Ping(_)))));
     assert_eq!(drain(&mut client), frame(Role::Client, true, 10, b"p"));
+}
+
+/// A limit of zero for unsent output means one message at a time, not silence.
+#[test]
+fn a_message_is_sent_with_any_limit() {
+    let mut config = Config::new();
+    config.limits.unsent = 0;
+    let mut server = connection(Role::Server, &config);
+    for _ in 0..2 {
+        server.send("x").unwrap();
+        assert_eq!(server.send("y"), Err(SendError::Full));
+        assert_eq!(drain(&mut server), b"\x81\x01x");
+    }
 }

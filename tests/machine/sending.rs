@@ -189,3 +189,16 @@ fn a_large_payload_is_not_copied_by_a_server() {
     server.transmit().advance(header_len);
     assert_eq!(server.transmit().chunk().as_ptr(), payload.as_ptr());
 }
+
+/// Small frames stand side by side: one write takes them all.
+#[test]
+fn small_frames_are_one_chunk() {
+    for role in [Role::Server, Role::Client] {
+        let mut end = connect(role);
+        for _ in 0..10 {
+            end.send("small").unwrap();
+        }
+        let unsent = end.unsent();
+        assert_eq!(end.transmit().chunk().len(), unsent, "{role:?}");
+    }
+}
