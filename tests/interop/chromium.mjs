@@ -7,6 +7,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { deflate } from './chromium_deflate.mjs';
 import { check as plainCheck, finish, startEcho } from './lib.mjs';
 
 const check = (name, ...rest) => plainCheck(`chromium: ${name}`, ...rest);
@@ -172,5 +173,6 @@ await check('nothing to connect to', async () => {
   assert.equal(await text('state'), 'no connection');
   assert.equal(await value('ended-code'), 1006);
 });
+await deflate(browser);
 await browser.close();
 finish();

@@ -7,16 +7,20 @@ import json
 import socket
 import struct
 import urllib.parse
+import zlib
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 
 endings = collections.defaultdict(lambda: asyncio.get_running_loop().create_future())
 
 
-def raw(ws, opcode, payload, mask=False):
-    ws.transport.write(Frame(opcode, payload).serialize(mask=mask))
+def raw(ws, opcode, payload, mask=False, rsv1=False):
+    frame = bytearray(Frame(opcode, payload).serialize(mask=mask))
+    frame[0] |= 0x40 if rsv1 else 0
+    ws.transport.write(frame)
 
 
 async def echo(ws, _):
@@ -89,6 +93,25 @@ async def close_code(ws, _):
     raw(ws, Opcode.CLOSE, struct.pack("!H", 1005))
 
 
+async def now_and_then(ws, _):
+    for i in range(20):
+        message = "now and then " * 50
+        if i % 3:
+            await ws.send(message)
+        else:
+            raw(ws, Opcode.TEXT, message.encode())
+
+
+async def not_deflate(ws, _):
+    raw(ws, Opcode.BINARY, b"\xff\xff", rsv1=True)
+
+
+async def not_utf8_deflated(ws, _):
+    compressor = zlib.compressobj(wbits=-15)
+    payload = compressor.compress(b"a\xff") + compressor.flush(zlib.Z_SYNC_FLUSH)
+    raw(ws, Opcode.TEXT, payload[:-4], rsv1=True)
+
+
 async def drop(ws, _):
     await ws.recv()
     ws.transport.close()
@@ -109,14 +132,26 @@ PATHS = {
     "/" + path.__name__.replace("_", "-"): path
     for path in (
         echo, close, close_empty, fragments, empty, large, flood, ping, subprotocol, extensions,
-        not_utf8, masked, close_code, drop, reset, ended,
+        not_utf8, masked, close_code, now_and_then, not_deflate, not_utf8_deflated, drop, reset, ended,
     )
 }  # fmt: skip
 
 
-def refuse(ws, request):
+def prepare(ws, request):
+    """Refuses, or sets how to compress."""
     if request.path == "/refuse":
         return ws.respond(http.HTTPStatus.UNAUTHORIZED, "who are you?\n")
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query, keep_blank_values=True)
+    terms = {
+        f"{side}_{term}": int(query[f"{side}_{term}"][0] or 1)
+        for side in ("server", "client")
+        for term in ("no_context_takeover", "max_window_bits")
+        if f"{side}_{term}" in query
+    }
+    if "decline" in query:
+        ws.protocol.available_extensions = []
+    elif terms or "any" in query:
+        ws.protocol.available_extensions = [ServerPerMessageDeflateFactory(**terms)]
 
 
 async def handler(ws):
@@ -139,7 +174,7 @@ def select(_, offered):
 
 
 async def main():
-    options = {"process_request": refuse, "select_subprotocol": select, "max_size": None}
+    options = {"process_request": prepare, "select_subprotocol": select, "max_size": None}
     async with serve(handler, "127.0.0.1", 0, **options) as server:
         print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
         await server.serve_forever()

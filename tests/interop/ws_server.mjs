@@ -1,14 +1,32 @@
 // `ws` as the server of our client: one path for each thing that a server can do. Prints its address; runs until it
-// is killed. The Python server has the same paths.
+// is killed. The Python server has the same paths, and the same queries, which say how it is to compress.
 
 import { createServer } from 'node:http';
+import { deflateRawSync } from 'node:zlib';
 import { Sender, WebSocketServer } from 'ws';
 
 const MIB = 1 << 20;
-// permessage-deflate is on: a client that does not offer it must not get it.
-const wss = new WebSocketServer({
-  noServer: true, perMessageDeflate: true, handleProtocols: (offered) => offered.has('chat.v2') ? 'chat.v2' : false,
-});
+/** Servers by their options of permessage-deflate; without any it is on, and a client that does not offer it must not get it. */
+const servers = new Map();
+function serverFor(query) {
+  const options = {};
+  for (const side of ['server', 'client']) {
+    if (query.has(`${side}_no_context_takeover`)) options[`${side}NoContextTakeover`] = true;
+    if (query.has(`${side}_max_window_bits`)) options[`${side}MaxWindowBits`] = Number(query.get(`${side}_max_window_bits`));
+  }
+  const perMessageDeflate = !query.has('decline') && { threshold: 0, ...options };
+  const key = JSON.stringify(perMessageDeflate);
+  if (!servers.has(key)) {
+    const server = new WebSocketServer({
+      noServer: true, perMessageDeflate, handleProtocols: (offered) => offered.has('chat.v2') ? 'chat.v2' : false,
+    });
+    server.on('headers', (headers, request) => {
+      request.answer = headers.find((line) => line.startsWith('Sec-WebSocket-Extensions: '))?.replace(/^.*?: /, '') ?? '';
+    });
+    servers.set(key, server);
+  }
+  return servers.get(key);
+}
 
 /** How the connections with an id in their query have ended. */
 const endings = new Map();
@@ -21,8 +39,8 @@ function ending(id) {
   return endings.get(id);
 }
 
-const raw = (ws, opcode, payload, mask = false) => {
-  const parts = Sender.frame(Buffer.from(payload), { fin: true, rsv1: false, opcode, mask, readOnly: true });
+const raw = (ws, opcode, payload, options) => {
+  const parts = Sender.frame(Buffer.from(payload), { fin: true, rsv1: false, mask: false, opcode, readOnly: true, ...options });
   ws._socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
 };
 
@@ -56,12 +74,17 @@ const paths = {
     });
   },
   '/subprotocol': (ws) => ws.send(ws.protocol),
-  '/extensions': (ws, request) => ws.send(JSON.stringify([request.headers['sec-websocket-extensions'] ?? null, ws.extensions])),
+  '/extensions': (ws, request) => ws.send(JSON.stringify([request.headers['sec-websocket-extensions'] ?? null, request.answer])),
   '/not-utf8': (ws) => raw(ws, 1, [0x61, 0xff]),
-  '/masked': (ws) => raw(ws, 1, 'masked', true),
+  '/masked': (ws) => raw(ws, 1, 'masked', { mask: true }),
   '/close-code': (ws) => raw(ws, 8, [3, 237]),
   '/drop': (ws) => ws.once('message', () => ws._socket.destroySoon()),
   '/reset': (ws) => ws.once('message', () => ws._socket.resetAndDestroy()),
+  '/now-and-then': (ws) => {
+    for (let i = 0; i < 20; i++) ws.send('now and then '.repeat(50), { compress: i % 3 > 0 });
+  },
+  '/not-deflate': (ws) => raw(ws, 2, [0xff, 0xff], { rsv1: true }),
+  '/not-utf8-deflated': (ws) => raw(ws, 1, deflateRawSync(Buffer.from([0x61, 0xff]), { finishFlush: 2 }).subarray(0, -4), { rsv1: true }),
   '/ended': async (ws, request, id) => ws.send(await ending(id).promise),
 };
 
@@ -73,7 +96,7 @@ server.on('upgrade', (request, socket, head) => {
     socket.end(`HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
     return;
   }
-  wss.handleUpgrade(request, socket, head, (ws) => {
+  serverFor(searchParams).handleUpgrade(request, socket, head, (ws) => {
     const id = searchParams.get('id');
     ws.on('error', () => {});
     ws.on('close', (code, reason) => ending(id).resolve(`${code} ${reason}`));
