@@ -380,4 +380,43 @@ proptest! {
             }
         }
     }
+
+    /// Compressed messages that may be wrong in any way are the same conversation, however they are cut.
+    #[test]
+    fn a_compressed_stream_cut_anywhere_is_the_same(
+        bases in prop::collection::vec((data(), any::<bool>()), 1..3), seed in any::<u64>(), takeover in any::<bool>(),
+        changes in prop::collection::vec((any::<Index>(), 0..8u8), 0..3), truncated in prop::option::of(any::<Index>()),
+        limit in prop_oneof![Just(u64::MAX), 0..3000u64], ratio in prop::option::of(1..2000u32),
+        fragments in prop::collection::vec(any::<Index>(), 0..3), cuts in prop::collection::vec(any::<Index>(), 0..8),
+    ) {
+        let mut deflating = Deflating::new(15, takeover);
+        let mut wire = Vec::new();
+        for (base, is_text) in &bases {
+            let base = &base.0[..base.0.len().min(3000)];
+            let mut payload = deflating.message(base, &mut Chance::new(seed));
+            for (at, bit) in &changes {
+                let at = at.index(payload.len());
+                payload[at] ^= 1 << bit;
+            }
+            payload.truncate(truncated.map_or(payload.len(), |at| at.index(payload.len() + 1)));
+            let mut message = message_of(Role::Server, true, &payload, &fragments);
+            message[0] ^= if *is_text { 3 } else { 0 };
+            wire.extend(message);
+        }
+        let mut config = unlimited();
+        (config.limits.message, config.limits.ratio) = (limit, ratio);
+        let negotiated = Agreed { takeover: [takeover; 2], bits: [15; 2] }.negotiated();
+        let play = |view, pieces: Vec<&[u8]>| {
+            let mut player = Player::new(connection_with(Role::Client, &config, negotiated.clone()), view);
+            pieces.into_iter().for_each(|piece| player.feed(piece));
+            assert!(player.wrong.is_empty(), "{:?}", player.wrong);
+            player.seen
+        };
+        let whole = play(VIEWS[0], vec![&wire]);
+        for view in VIEWS {
+            for pieces in [vec![&wire[..]], pieces(&wire, &cuts), wire.chunks(1).collect()] {
+                prop_assert_eq!(&play(view, pieces), &whole, "{:?}", view);
+            }
+        }
+    }
 }

@@ -114,6 +114,9 @@ pub(crate) const TABLE: &str = r#"
     client deflate < [binary+ 04c10101000008c3a0acc3f7cf20ac492836d58edb61e5b01e] | binary "dadbababbbaabbddbaaadcbbcdcbbbdaabcbbbda"
     client deflate < [binary+ 000300fcff616263 000000ffff 4a4a0600 0000ffff 04c10101000008c3a0acc3f7cf20ac492836d58edb61e5b01e] | binary "abcbcdadbababbbaabbddbaaadcbbcdcbbbdaabcbbbda"
     server deflate < [binary+- 4a4c1c05] [cont c4020000]               | binary "a"*300
+    # The window sizes the compressor: what reaches further back is not refused.
+    client server-bits=8 < [binary+ 00bc0243fd 61*700 02fa1f00]        | binary 61*703
+    client server-bits=8 < [binary+ 00bc0243fd 61*700 02c60700]        | binary 61*703
     # Output of more than one step, of exactly one, and of one and a byte.
     client deflate < [binary+ ecc13101000000c2a0aceb5fc2147e4001000000006f03] | binary "a"*5000
     client deflate < [binary+ ecc13101000000c2a0aceb5fc2183e4001 00*15 6f03] | binary "a"*16384
@@ -132,6 +135,14 @@ pub(crate) const TABLE: &str = r#"
     client deflate < [text+ 000500faf0]                                | ! 1007 DeflateInvalid
     client deflate < [binary+- 000500] [cont faf0]                     | ! 1007 DeflateInvalid
     client deflate < [text+ fffff0]                                    | ! 1007 DeflateInvalid
+    # It ends inside a block, which would take the tail, and the next message, for more of itself.
+    client deflate < [binary+ 000900f6ff48]                            | ! 1007 DeflateInvalid
+    client deflate < [binary+ 000500faff48]                            | ! 1007 DeflateInvalid
+    client deflate < [text+- f248cdc9] [cont c907]                     | ! 1007 DeflateInvalid
+    client no-takeover < [text+ f248cdc9c907]                          | ! 1007 DeflateInvalid
+    client deflate < [text+ f348cdc9c90700]                            | ! 1007 DeflateInvalid
+    client deflate < [text+ ]                                          | ! 1007 DeflateInvalid
+    server deflate < [text+ f248cdc9c90700] [binary+- ] [cont ]        | text Hello ! 1007 DeflateInvalid
     # A distance behind the beginning of all.
     client deflate < [text+ f200110000]                                | ! 1007 DeflateInvalid
     server deflate < [text+- 00] [ping "p"] [cont f200110000]          | ping "p" > [pong "p"] [close 1007 "compressed message that is not DEFLATE"] ! 1007 DeflateInvalid
@@ -150,6 +161,15 @@ pub(crate) const TABLE: &str = r#"
     client deflate < [text+- 000100feffc3] [cont 000100feffbc00]       | text "\u{fc}"
     client deflate < [text+- 000100feffc3] [cont 00]                   | ! 1007 TextNotUtf8
     client deflate < [text+ 000100feffc300] [text+ 000100feffbc00]     | ! 1007 TextNotUtf8
+
+    # What is wrong first is told, in whatever pieces it comes: text, size, blocks.
+    client deflate < [text+ 000100feffff 06]                           | ! 1007 TextNotUtf8
+    client deflate < [text+ 000100feff61 06]                           | ! 1007 DeflateInvalid
+    client deflate message=5 < [text+ 000700f8ff 61ff6161616161 00]    | ! 1007 TextNotUtf8
+    client deflate message=5 < [text+ 000700f8ff 6161616161ff61 00]    | ! 1007 TextNotUtf8
+    client deflate message=5 < [text+ 000700f8ff 616161616161ff 00]    | ! 1009 MessageTooLarge
+    client deflate message=1 < [binary+ 000200fdff6161 06]             | ! 1009 MessageTooLarge
+    client deflate message=2 < [binary+ 000200fdff6161 06]             | ! 1007 DeflateInvalid
 
     # §10.4 of RFC 6455: the limit of a message holds for what it inflates to. Exactly the limit, and one more.
     client deflate message=5 < [text+ f248cdc9c90700]                  | text Hello
@@ -182,6 +202,12 @@ pub(crate) const TABLE: &str = r#"
     client deflate ratio=100 < [binary+ ecc181000000008020d6fd2516a90a 00*63 6a00] | binary "a"*65536
     client deflate ratio=100 < [binary+ ecc18100000000c320d6f94bfc205501 00*62 c00d] | ! 1009 RatioTooHigh
     client deflate ratio=1033 < [binary+ ecc13101000000c2a0aceb5fc210be4001 00*1015 7c06] | binary "a"*1048576
+    # It is judged at the end of each frame, so that cuts inside make no difference.
+    client deflate ratio=100 < [binary+ ecc18100000000c320d6f94bfc205501 00*62 c00d 0000ffff 001027efd8 62*10000 00] | binary 61*65537 62*10000
+    client deflate ratio=100 < [binary+- ecc18100000000c320d6f94bfc205501 00*62 c00d 0000ffff] [cont 001027efd8 62*10000 00] | ! 1009 RatioTooHigh
+    # The tail is not on the wire.
+    client deflate ratio=819 < [binary+ ecc18100000000c320d6f94bfc205501 00*62 c00d] | ! 1009 RatioTooHigh
+    client deflate ratio=820 < [binary+ ecc18100000000c320d6f94bfc205501 00*62 c00d] | binary 61*65537
     server deflate ratio=1000 < [binary+- ecc13101000000c2a0aceb5fc210be4001 00*1015] [cont 7c06] | ! 1009 RatioTooHigh
 "#;
 
