@@ -8,6 +8,9 @@
 mod client;
 #[path = "opening/cuts.rs"]
 mod cuts;
+#[cfg(feature = "deflate")]
+#[path = "opening/extensions.rs"]
+mod extensions;
 #[path = "opening/http1.rs"]
 mod http1;
 #[path = "opening/injection.rs"]
