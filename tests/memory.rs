@@ -364,3 +364,423 @@ fn a_failed_connection_takes_nothing_in() {
     });
     assert_eq!((count.peak, input.len()), (0, 0));
 }
+
+/// RFC 7692: what compression holds, and what a compressed message may make an end hold.
+#[cfg(feature = "deflate")]
+mod deflate {
+    use sansocket::{
+        Chunk, Compress, Compression, Kind, State,
+        deflate::{Params, WindowBits},
+    };
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// What one step of inflation gives at most.
+    const STEP: usize = 16 << 10;
+
+    fn agreed(params: Params) -> Negotiated {
+        let mut negotiated = Negotiated::default();
+        negotiated.deflate = Some(params);
+        negotiated
+    }
+
+    fn no_takeover() -> Params {
+        Params::new().server_no_context_takeover().client_no_context_takeover()
+    }
+
+    fn windows(bits: u8) -> Params {
+        let bits = WindowBits::new(bits).unwrap();
+        Params::new().server_max_window_bits(bits).client_max_window_bits(bits)
+    }
+
+    fn compressing(level: u8) -> Config {
+        Config::new().compression(Compression::new(level, Compress::Always))
+    }
+
+    fn end(role: Role, config: &Config, params: Params) -> Connection {
+        match role {
+            Role::Client => Connection::client(config, agreed(params), || [1, 2, 3, 4]),
+            Role::Server => Connection::server(config, agreed(params)),
+        }
+    }
+
+    /// A compressed frame to this end.
+    fn compressed(to: Role, fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+        let mut wire = frame(to, fin, opcode, payload);
+        wire[0] |= 0x40;
+        wire
+    }
+
+    fn taken(end: &mut Connection) -> Vec<u8> {
+        let mut wire = Vec::new();
+        while end.transmit().has_remaining() {
+            wire.extend_from_slice(end.transmit().chunk());
+            let len = end.transmit().chunk().len();
+            end.transmit().advance(len);
+        }
+        wire
+    }
+
+    /// Text that compresses as text does.
+    fn text(len: usize) -> String {
+        let words = ["window", "slides", "over", "the", "bytes", "and", "remembers", "them"];
+        let mut text = String::new();
+        for i in 0.. {
+            if text.len() >= len {
+                break;
+            }
+            text += words[i * i % 7 + i % 2];
+            text += &(i % 97).to_string();
+        }
+        text.truncate(len);
+        text
+    }
+
+    /// Payload without its tail: `len` times the same byte, 1,029 for each of its own.
+    fn bomb(len: usize) -> Vec<u8> {
+        let config = compressing(9);
+        let mut sender = end(Role::Server, &config, Params::new());
+        sender.send(vec![b'x'; len]).unwrap();
+        let wire = taken(&mut sender);
+        let (header, begin) = Header::parse(&wire).unwrap().unwrap();
+        assert_eq!(header.payload_len as usize, wire.len() - begin);
+        wire[begin..].to_vec()
+    }
+
+    #[test]
+    fn agreed_compression_costs_nothing_before_the_first_compressed_message() {
+        for role in ROLES {
+            let (mut end, count) = counted(|| end(role, &Config::new(), Params::new()));
+            assert_eq!((count.live, count.allocated), (0, 0), "{role:?}");
+            let (_, count) = counted(|| {
+                let mut input = BytesMut::new();
+                for len in [0, 1, 125, 5000] {
+                    input.extend_from_slice(&frame(role, true, OpCode::Binary, &vec![b'x'; len]));
+                    input.extend_from_slice(&frame(role, true, OpCode::Ping, b"ping"));
+                    while end.receive(&mut input).unwrap().is_some() {}
+                    end.send_with(vec![b'x'; len], Compress::Never).unwrap();
+                    drain(&mut end);
+                }
+            });
+            assert!(count.peak < 32 << 10, "{count:?} for {role:?}");
+            assert_eq!(count.live, 0, "{role:?}");
+        }
+    }
+
+    /// Only the direction that is used has a price.
+    #[test]
+    fn each_direction_is_paid_for_when_it_is_used() {
+        let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        for role in ROLES {
+            let mut hearing = end(role, &Config::new(), Params::new());
+            let (_, count) = counted(|| {
+                let wire = compressed(role, true, OpCode::Text, hello);
+                hearing.receive(&mut BytesMut::from(&wire[..])).unwrap().unwrap();
+                hearing.send("x").unwrap();
+                drain(&mut hearing);
+            });
+            assert!(count.live > 0 && count.live < 64 << 10, "{count:?} for {role:?}");
+            let mut saying = end(role, &compressing(3), Params::new());
+            let (_, count) = counted(|| {
+                saying.send("Hello").unwrap();
+                saying
+                    .receive(&mut BytesMut::from(&frame(role, true, OpCode::Text, b"x")[..]))
+                    .unwrap()
+                    .unwrap();
+                drain(&mut saying);
+            });
+            assert!(count.live > 64 << 10, "{count:?} for {role:?}");
+        }
+    }
+
+    #[test]
+    fn without_takeover_nothing_is_held_when_a_message_ends() {
+        for (role, other) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+            let mut here = end(role, &compressing(6), no_takeover());
+            let mut there = end(other, &compressing(6), no_takeover());
+            let (_, count) = counted(|| {
+                for len in [0, 1, 100, 5000, 100_000] {
+                    here.send(text(len)).unwrap();
+                    let data = Bytes::from(text(len));
+                    here.send_chunk(Chunk { kind: Kind::Text, data, fin: false }).unwrap();
+                    here.send_chunk(Chunk { kind: Kind::Text, data: Bytes::new(), fin: true }).unwrap();
+                    let mut input = BytesMut::from(&taken(&mut here)[..]);
+                    let mut heard = 0;
+                    while let Some(event) = there.receive(&mut input).unwrap() {
+                        assert_eq!(event, Event::Data(text(len).into()));
+                        heard += 1;
+                    }
+                    assert_eq!(heard, 2);
+                }
+            });
+            assert_eq!(count.live, 0, "{role:?}");
+        }
+    }
+
+    /// What each end of a conversation with takeover holds between two messages, by the size of the window.
+    #[test]
+    fn with_takeover_what_is_held_is_bounded() {
+        /// For windows of 9 to 15 bits, in KiB: what inflation holds, and what compression does at any level.
+        const BOUNDS: [(u8, usize, usize); 7] = [
+            (9, 48, 248),
+            (10, 48, 250),
+            (11, 48, 254),
+            (12, 48, 262),
+            (13, 48, 278),
+            (14, 48, 310),
+            (15, 48, 374),
+        ];
+        for (bits, inflation, compression) in BOUNDS {
+            let mut most = (0, 0);
+            for level in [1, 3, 6, 9] {
+                let mut saying = end(Role::Server, &compressing(level), windows(bits));
+                let mut hearing = end(Role::Client, &Config::new(), windows(bits));
+                for round in 0..3 {
+                    let (wire, count) = counted(|| {
+                        saying.send(text(40_000)).unwrap();
+                        taken(&mut saying)
+                    });
+                    let compressing = count.live as usize - wire.capacity();
+                    let ((), count) = counted(|| {
+                        let mut input = BytesMut::from(&wire[..]);
+                        assert!(hearing.receive(&mut input).unwrap().is_some());
+                    });
+                    let inflating = count.live as usize;
+                    if round > 0 {
+                        assert_eq!((inflating, compressing), (0, 0), "a later message adds nothing");
+                    }
+                    most = (inflating.max(most.0), compressing.max(most.1));
+                }
+            }
+            println!("{bits} bits: inflation holds {} bytes, compression {}", most.0, most.1);
+            assert!(most.0 <= inflation << 10 && most.1 <= compression << 10, "{bits} bits: {most:?}");
+        }
+    }
+
+    /// What was compressed of a message that will never be finished is given back too.
+    #[test]
+    fn an_end_inside_a_compressed_message_holds_nothing() {
+        let endings: [fn(Role) -> Vec<u8>; 3] = [
+            |role| frame(role, true, OpCode::Close, b""),
+            |role| frame(role, true, OpCode::Text, b""),
+            |role| frame(role, true, OpCode::Continuation, b"\xff"),
+        ];
+        for role in ROLES {
+            for params in [Params::new(), no_takeover()] {
+                for ending in endings {
+                    let mut end = end(role, &compressing(3), params);
+                    let (_, count) = counted(|| {
+                        let data = Bytes::from(text(1000));
+                        end.send_chunk(Chunk { kind: Kind::Text, data, fin: false }).unwrap();
+                        let hello = compressed(role, false, OpCode::Text, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+                        let mut input = BytesMut::from(&hello[..]);
+                        input.extend_from_slice(&ending(role));
+                        let _ = end.receive(&mut input);
+                        drain(&mut end);
+                    });
+                    assert_eq!(end.state(), State::Closed);
+                    assert_eq!(count.live, 0, "{role:?} {params:?}");
+                }
+                let mut end = end(role, &compressing(3), params);
+                let (_, count) = counted(|| {
+                    let hello = compressed(role, false, OpCode::Text, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+                    let _ = end.receive(&mut BytesMut::from(&hello[..]));
+                    end.send("Hello").unwrap();
+                    end.receive_eof().unwrap_err();
+                    end.abandon();
+                });
+                assert_eq!(count.live, 0);
+            }
+        }
+    }
+
+    /// A bomb to this end: in one frame, in fragments, or the second of two that share a window.
+    fn bombs(to: Role, len: usize) -> [Vec<u8>; 3] {
+        let whole = bomb(len);
+        let mut fragments = compressed(to, false, OpCode::Binary, &whole[..20]);
+        for piece in whole[20..].chunks(100) {
+            fragments.extend(frame(to, false, OpCode::Continuation, piece));
+        }
+        fragments.extend(frame(to, true, OpCode::Continuation, b""));
+        // A stretch that does not compress, and over and over what the window remembers of it.
+        let secret: Vec<u8> = (0..30_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut sender = end(Role::Server, &compressing(9), Params::new());
+        sender.send(secret.clone()).unwrap();
+        sender.send(secret.iter().copied().cycle().take(len).collect::<Vec<u8>>()).unwrap();
+        let mut shared = Vec::new();
+        let mut wire = &taken(&mut sender)[..];
+        while let Some((header, begin)) = Header::parse(wire).unwrap() {
+            let (payload, rest) = wire[begin..].split_at(header.payload_len as usize);
+            shared.extend(compressed(to, true, OpCode::Binary, payload));
+            wire = rest;
+        }
+        [compressed(to, true, OpCode::Binary, &whole), fragments, shared]
+    }
+
+    /// It is over within one step of the limit, whatever else would come out: whole, and in chunks.
+    #[test]
+    fn bombs_stop_at_the_limit() {
+        const LIMIT: usize = 100_000;
+        let mut config = Config::new();
+        config.limits.message = LIMIT as u64;
+        for role in ROLES {
+            for (which, wire) in bombs(role, 4 << 20).into_iter().enumerate() {
+                let mut whole = end(role, &config, Params::new());
+                let mut input = BytesMut::from(&wire[..]);
+                let (error, count) = counted(|| {
+                    loop {
+                        match whole.receive(&mut input) {
+                            Ok(event) => assert!(event.is_some(), "all was taken"),
+                            Err(error) => break error,
+                        }
+                    }
+                });
+                assert_eq!(error, ProtocolError::MessageTooLarge);
+                // The buffer doubles.
+                assert!((count.peak as usize) < 2 * LIMIT + 4 * STEP, "{count:?} for bomb {which}");
+
+                let mut in_chunks = end(role, &config, Params::new());
+                let mut input = BytesMut::from(&wire[..]);
+                let ((heard, error), count) = counted(|| {
+                    let mut heard = 0;
+                    loop {
+                        match in_chunks.receive_chunk(&mut input) {
+                            Ok(Some(Event::Data(chunk))) if chunk.fin => heard = 0,
+                            Ok(Some(Event::Data(chunk))) => heard += chunk.data.len(),
+                            Ok(other) => panic!("{other:?}"),
+                            Err(error) => break (heard, error),
+                        }
+                    }
+                });
+                assert_eq!(error, ProtocolError::MessageTooLarge);
+                assert!(heard <= LIMIT && heard + STEP > LIMIT, "{heard} bytes of bomb {which}");
+                assert!((count.peak as usize) < 6 * STEP, "{count:?} for bomb {which} in chunks");
+            }
+        }
+    }
+
+    /// A gigabyte from a megabyte, for an application that looks at each chunk and drops it.
+    #[test]
+    fn a_gigabyte_inflates_in_constant_memory() {
+        // A quarter of it without optimisation.
+        const LEN: usize = if cfg!(debug_assertions) { 1 << 28 } else { 1 << 30 };
+        let stretch = bomb(4 << 20);
+        let mut hearing = end(Role::Client, &unlimited(), no_takeover());
+        let mut input = BytesMut::with_capacity(1 << 16);
+        let (heard, count) = counted(|| {
+            let mut heard = 0;
+            for i in 0..LEN / (4 << 20) {
+                // What a flush leaves between two stretches is an empty block.
+                let payload = [&stretch[..], b"\0\0\xff\xff"].concat();
+                let wire = if i == 0 {
+                    compressed(Role::Client, false, OpCode::Binary, &payload)
+                } else {
+                    frame(Role::Client, false, OpCode::Continuation, &payload)
+                };
+                for piece in wire.chunks(1000) {
+                    input.extend_from_slice(piece);
+                    while let Some(Event::Data(chunk)) = hearing.receive_chunk(&mut input).unwrap() {
+                        heard += chunk.data.len();
+                    }
+                }
+            }
+            heard
+        });
+        assert_eq!(heard, LEN);
+        assert!(count.peak < 160 << 10, "{count:?}");
+    }
+
+    /// A step makes room for much more than it may give; what it gives does not hold that room.
+    #[test]
+    fn small_chunks_hold_their_own_size() {
+        let mut hearing = end(Role::Client, &unlimited(), Params::new());
+        let mut sender = end(Role::Server, &compressing(9), Params::new());
+        sender.send(vec![b'x'; 1 << 20]).unwrap();
+        sender
+            .send_chunk(Chunk { kind: Kind::Binary, data: vec![b'x'; 1 << 20].into(), fin: false })
+            .unwrap();
+        let mut input = BytesMut::from(&taken(&mut sender)[..]);
+        while hearing.receive_chunk(&mut input).unwrap().is_some() {}
+        let (chunks, count) = counted(|| {
+            let mut chunks = Vec::with_capacity(10_000);
+            for i in 0..1000_u32 {
+                let data = Bytes::from(text(i as usize % 13));
+                sender.send_chunk(Chunk { kind: Kind::Binary, data, fin: false }).unwrap();
+                for byte in taken(&mut sender) {
+                    input.put_u8(byte);
+                    while let Some(Event::Data(chunk)) = hearing.receive_chunk(&mut input).unwrap() {
+                        chunks.push(chunk);
+                    }
+                }
+            }
+            chunks
+        });
+        let len: usize = chunks.iter().map(|chunk| chunk.data.len()).sum();
+        assert!(chunks.len() > 900 && len > 5000, "{} chunks of {len} bytes", chunks.len());
+        let held = count.live as usize - chunks.capacity() * size_of::<Chunk>();
+        assert!(held < 10 * len + (64 << 10), "{held} bytes for {len}");
+    }
+
+    /// A message that is inflated whole holds no more than twice its size and a step.
+    #[test]
+    fn an_inflated_message_holds_about_its_size() {
+        for len in [1, 100, 255, 256, 257, 1000, 5000, 16_129, 100_000, 1 << 20] {
+            for role in ROLES {
+                let mut hearing = end(role, &Config::new(), no_takeover());
+                let wire = compressed(role, true, OpCode::Binary, &bomb(len));
+                let (message, count) = counted(|| {
+                    let mut input = BytesMut::from(&wire[..]);
+                    hearing.receive(&mut input).unwrap().unwrap()
+                });
+                assert!(count.live as usize <= 2 * len + STEP, "{count:?} for {len} bytes");
+                assert!(len > 255 || count.live as usize <= 600, "{count:?} for {len} bytes");
+                drop(message);
+            }
+        }
+    }
+
+    /// Bytes that come one by one cost what they weigh, also where each step makes room for thousands.
+    #[test]
+    fn compressed_bytes_that_drip_in_cost_what_they_weigh() {
+        let began = Instant::now();
+        for view in [Connection::receive_one, Connection::receive_one_chunk] {
+            let mut sender = end(Role::Server, &compressing(1), Params::new());
+            sender.send(vec![b'x'; 1 << 20]).unwrap();
+            sender.send_with(text(1 << 19), Compress::Always).unwrap();
+            let mut hearing = end(Role::Client, &Config::new(), Params::new());
+            let mut input = BytesMut::new();
+            let mut heard = 0;
+            for byte in taken(&mut sender) {
+                input.put_u8(byte);
+                while let Some(len) = view(&mut hearing, &mut input) {
+                    heard += len;
+                }
+            }
+            assert_eq!(heard, (1 << 20) + (1 << 19));
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+
+    trait ReceiveOne {
+        fn receive_one(&mut self, input: &mut BytesMut) -> Option<usize>;
+        fn receive_one_chunk(&mut self, input: &mut BytesMut) -> Option<usize>;
+    }
+
+    impl ReceiveOne for Connection {
+        fn receive_one(&mut self, input: &mut BytesMut) -> Option<usize> {
+            match self.receive(input).unwrap() {
+                Some(Event::Data(message)) => Some(message.len()),
+                _ => None,
+            }
+        }
+
+        fn receive_one_chunk(&mut self, input: &mut BytesMut) -> Option<usize> {
+            match self.receive_chunk(input).unwrap() {
+                Some(Event::Data(chunk)) => Some(chunk.data.len()),
+                _ => None,
+            }
+        }
+    }
+}

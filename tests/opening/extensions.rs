@@ -333,7 +333,11 @@ fn an_answer_stands_once() {
         ("+Sec-WebSocket-Extensions: , permessage-deflate,", "101"),
         (
             "+Sec-WebSocket-Extensions: permessage-deflate | +Sec-WebSocket-Extensions: permessage-deflate",
-            "invalid ExtensionNotOffered",
+            "invalid ExtensionsRepeated",
+        ),
+        (
+            "+Sec-WebSocket-Extensions: permessage-deflate | +Sec-WebSocket-Extensions: ",
+            "invalid ExtensionsRepeated",
         ),
         ("+Sec-WebSocket-Extensions: ", "invalid ExtensionsMalformed"),
         ("+Sec-WebSocket-Extensions: ,", "invalid ExtensionsMalformed"),
