@@ -19,13 +19,13 @@ const MAX_MATCH: usize = 258;
 pub(crate) struct Inflater {
     direction: Direction,
     state: Option<Inflate>,
-    /// Bytes of the tail that have been put behind the open message.
-    tail: usize,
+    /// The last step filled its output: there may be more without further input.
+    is_full: bool,
 }
 
 impl Inflater {
     pub(crate) fn new(direction: Direction) -> Option<Self> {
-        Some(Self { direction, state: None, tail: 0 })
+        Some(Self { direction, state: None, is_full: false })
     }
 
     /// Inflates some of `input` and appends at most `room` bytes to `output`.
@@ -50,23 +50,26 @@ impl Inflater {
             Ok(_) => {}
             // What came before the error is judged first, so that the verdict does not depend on how the bytes are
             // cut: the next step gives the error again.
-            Err(_) if produced > 0 => return Ok(Step { consumed, produced, is_full: true }),
+            Err(_) if produced > 0 => {}
             Err(_) => return Err(InvalidDeflate),
         }
-        Ok(Step { consumed, produced, is_full: produced == room })
+        self.is_full = produced == room || status.is_err();
+        Ok(Step { consumed, produced, is_full: self.is_full })
     }
 
-    /// Ends the message, as [`step`](Self::step), until the output is not filled any more.
+    /// Ends the message, as [`step`](Self::step), once the output is not filled any more.
     pub(crate) fn finish(&mut self, output: &mut BytesMut, room: usize) -> Result<Step, InvalidDeflate> {
-        // §7.2.2: the tail that the sender has taken off is put back.
-        let step = self.step(&TAIL[self.tail..], output, room)?;
-        self.tail += step.consumed;
-        if !step.is_full {
-            self.check_end()?;
-            self.tail = 0;
-            // §7.1.1: without context takeover each message begins anew.
-            self.state.take_if(|_| !self.direction.takeover);
+        if self.is_full {
+            return Ok(Step { is_full: true, ..self.step(&[], output, room)? });
         }
+        // §7.2.2: the tail that the sender has taken off is put back.
+        let step = self.step(&TAIL, output, room)?;
+        if step.consumed != TAIL.len() || step.produced > 0 {
+            return Err(InvalidDeflate);
+        }
+        self.check_end()?;
+        // §7.1.1: without context takeover each message begins anew.
+        self.state.take_if(|_| !self.direction.takeover);
         Ok(step)
     }
 
@@ -83,7 +86,7 @@ impl Inflater {
                 status.is_ok() && consumed == EMPTY_BLOCK.len() as u64 && state.total_out() == written
             }
         };
-        if is_between && self.tail == TAIL.len() { Ok(()) } else { Err(InvalidDeflate) }
+        if is_between { Ok(()) } else { Err(InvalidDeflate) }
     }
 }
 

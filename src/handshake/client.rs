@@ -145,12 +145,17 @@ impl ClientHandshake {
     }
 
     fn deflate(&self, headers: &Headers) -> Result<Option<Params>, Fault> {
-        let mut accepted = headers.get_all("sec-websocket-extensions").flat_map(grammar::extensions);
-        let Some(extension) = accepted.next() else {
-            return headers
-                .get("sec-websocket-extensions")
-                .map_or(Ok(None), |_| Err(Fault::ExtensionsMalformed));
-        };
+        if headers.get("sec-websocket-extensions").is_none() {
+            return Ok(None);
+        }
+        // §11.3.2: there is at most one of these in a reply.
+        let accepted = headers.only(
+            "sec-websocket-extensions",
+            Fault::ExtensionsMalformed,
+            Fault::ExtensionsRepeated,
+        )?;
+        let mut accepted = grammar::extensions(accepted);
+        let extension = accepted.next().ok_or(Fault::ExtensionsMalformed)?;
         let extension = extension.map_err(|_| Fault::ExtensionsMalformed)?;
         // §4.1: an extension that was not present in the client's handshake fails the connection. One at most was.
         if self.request.deflate_offers().is_empty()

@@ -81,6 +81,7 @@ faults! {
     AcceptWrong,              502, Some("Sec-WebSocket-Accept"), "Sec-WebSocket-Accept that does not belong to the key";
     SubprotocolRepeated,      502, Some("Sec-WebSocket-Protocol"), "more than one subprotocol accepted";
     SubprotocolNotOffered,    502, Some("Sec-WebSocket-Protocol"), "subprotocol accepted that was not offered";
+    ExtensionsRepeated,       502, Some("Sec-WebSocket-Extensions"), "more than one Sec-WebSocket-Extensions header";
     ExtensionParamsInvalid,   502, Some("Sec-WebSocket-Extensions"), "extension accepted with parameters that do not fit the offer";
     ExtensionNotOffered,      502, Some("Sec-WebSocket-Extensions"), "extension accepted that was not offered";
 }
