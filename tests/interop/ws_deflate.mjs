@@ -267,6 +267,11 @@ export async function deflate() {
     ['a block of a reserved type', compressed(2, [0xff, 0xff]), 1007],
     ['a stored block with a wrong length', compressed(2, [0x00, 0x05, 0x00, 0x00, 0x00, 0x61]), 1007],
     ['a reference to before the first byte', compressed(2, flushed(plain, { dictionary: plain })), 1007],
+    ['a stored block that lacks as much as the tail has', compressed(2, [0x00, 0x05, 0x00, 0xfa, 0xff, 0x61]), 1007],
+    ['a stored block that is cut', compressed(2, [0x00, 0x0a, 0x00, 0xf5, 0xff, 0x61]), 1007],
+    ['a compressed message that is cut', compressed(2, payload.subarray(0, 14)), 1007],
+    ['a block marked as the last with nothing behind it', compressed(2, deflateRawSync(plain)), 1007],
+    ['a compressed message without a block', compressed(2, []), 1007],
     ['a fault in the middle of a message', compressed(2, Buffer.concat([flushed(randomBytes(100_000)), Buffer.alloc(100, 0xff)])), 1007],
     ['a fault in a later fragment', Buffer.concat([
       compressed(2, deflateRawSync(plain, { finishFlush: 2 }), { fin: false }), frame(0, [0xff, 0xff]),
