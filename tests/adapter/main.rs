@@ -4,10 +4,13 @@
 
 mod answering;
 mod bounds;
+mod chunks;
 mod closing;
 #[cfg(feature = "futures")]
 mod combinators;
 mod connecting;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod dropping;
 mod flushing;
 mod keepalive;
