@@ -3,7 +3,7 @@
 use core::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use zlib_rs::{Deflate, DeflateFlush};
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use super::{Direction, TAIL, WindowBits};
 
@@ -51,8 +51,8 @@ impl Deflater {
     }
 
     fn flush(&mut self, mut data: &[u8]) -> BytesMut {
-        let (level, bits) = (self.level.into(), self.direction.window.get());
-        let state = self.state.get_or_insert_with(|| Deflate::new(level, false, bits));
+        let state =
+            self.state.get_or_insert_with(|| Deflate::new_with_config(config(self.direction, self.level)));
         let mut output = BytesMut::new();
         loop {
             let (read, written, start) = (state.total_in(), state.total_out(), output.len());
@@ -69,6 +69,12 @@ impl Deflater {
             }
         }
     }
+}
+
+/// Raw DEFLATE, with the memory that goes with the window: zlib's default for the largest, and less for a smaller one.
+fn config(direction: Direction, level: u8) -> DeflateConfig {
+    let bits = i32::from(direction.window.get());
+    DeflateConfig { level: level.into(), window_bits: -bits, mem_level: bits - 7, ..DeflateConfig::default() }
 }
 
 impl fmt::Debug for Deflater {

@@ -18,8 +18,18 @@ const COPIED_BELOW: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
     buffer: BytesMut,
-    /// The application took chunks of this message: what is left of it is not a message.
-    skipping: bool,
+    taken: Taken,
+}
+
+/// What the application has had of the message that is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Taken {
+    #[default]
+    Nothing,
+    /// Chunks, all up to here: what is left of it is not a message.
+    Chunks,
+    /// Chunks, and then it asked for the next message: what is left of it is nobody's.
+    GivenUp,
 }
 
 impl Assembly {
@@ -30,7 +40,7 @@ impl Assembly {
 
     /// Adds a piece; returns the message that it completes.
     pub(super) fn add(&mut self, piece: Piece, input: &mut BytesMut) -> Option<Message> {
-        if self.skipping {
+        if self.is_skipping() {
             self.skip(piece, input);
             return None;
         }
@@ -44,19 +54,23 @@ impl Assembly {
         piece.fin.then(|| message(piece.kind, mem::take(&mut self.buffer).freeze()))
     }
 
-    /// Passes a piece on as it is.
-    pub(super) fn pass(&mut self, piece: Piece, input: &mut BytesMut) -> Chunk {
-        self.skipping = !piece.fin;
+    /// Passes a piece on as it is, unless its message was given up.
+    pub(super) fn pass(&mut self, piece: Piece, input: &mut BytesMut) -> Option<Chunk> {
+        if self.taken == Taken::GivenUp {
+            self.skip(piece, input);
+            return None;
+        }
+        self.taken = if piece.fin { Taken::Nothing } else { Taken::Chunks };
         let data = match piece.place {
             Place::Input => take(input, piece.len),
             Place::Assembly => take_all(&mut self.buffer),
         };
-        Chunk { kind: piece.kind, data, fin: piece.fin }
+        Some(Chunk { kind: piece.kind, data, fin: piece.fin })
     }
 
-    /// Whether what is left of the message is thrown away.
-    pub(super) const fn is_skipping(&self) -> bool {
-        self.skipping
+    /// Whether what is left of the message is no message.
+    pub(super) fn is_skipping(&self) -> bool {
+        self.taken != Taken::Nothing
     }
 
     /// Gives up what has been assembled, as the first chunk of its message.
@@ -64,11 +78,12 @@ impl Assembly {
         if self.buffer.is_empty() {
             return None;
         }
-        self.skipping = true;
+        self.taken = Taken::Chunks;
         Some(Chunk { kind, data: mem::take(&mut self.buffer).freeze(), fin: false })
     }
 
     fn skip(&mut self, piece: Piece, input: &mut BytesMut) {
+        self.taken = Taken::GivenUp;
         match piece.place {
             Place::Input => input.advance(piece.len),
             Place::Assembly => self.buffer.clear(),

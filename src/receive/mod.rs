@@ -107,7 +107,8 @@ impl Receiver {
     }
 
     /// Takes bytes from the front of `input` up to the next event, with messages in chunks as they arrive, inside
-    /// frames too; `None`: feed more bytes.
+    /// frames too; `None`: feed more bytes. Of a message that a call of [`receive`](Self::receive) has begun to skip,
+    /// the rest is skipped here as well.
     ///
     /// # Errors
     ///
@@ -116,12 +117,19 @@ impl Receiver {
         if let Some(chunk) = self.message.as_ref().and_then(|message| self.assembly.give_up(message.kind)) {
             return Ok(Some(Event::Data(chunk)));
         }
-        Ok(self.next(input, View::Chunks)?.map(|event| match event {
-            Event::Data(piece) => Event::Data(self.assembly.pass(piece, input)),
-            Event::Ping(payload) => Event::Ping(payload),
-            Event::Pong(payload) => Event::Pong(payload),
-            Event::Close(frame) => Event::Close(frame),
-        }))
+        while let Some(event) = self.next(input, View::Chunks)? {
+            match event {
+                Event::Data(piece) => {
+                    if let Some(chunk) = self.assembly.pass(piece, input) {
+                        return Ok(Some(Event::Data(chunk)));
+                    }
+                }
+                Event::Ping(payload) => return Ok(Some(Event::Ping(payload))),
+                Event::Pong(payload) => return Ok(Some(Event::Pong(payload))),
+                Event::Close(frame) => return Ok(Some(Event::Close(frame))),
+            }
+        }
+        Ok(None)
     }
 
     /// Tells the receiver that the stream has ended; all that was read has been received before.

@@ -20,7 +20,7 @@ use crate::{
     event::{Chunk, Event, Message},
 };
 
-/// How many reads one poll makes.
+/// How many reads one poll makes, or how many messages it drops.
 const TURNS: usize = 64;
 
 /// One of the two views of the machine.
@@ -111,8 +111,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Ready when the closing handshake is over, one way or another. Messages that still come are dropped.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        while let Ok(Some(_)) = ready!(self.poll_recv(cx)) {}
-        Poll::Ready(Ended::of(&self.connection, self.broken))
+        for _ in 0..TURNS {
+            if !matches!(ready!(self.poll_recv(cx)), Ok(Some(_))) {
+                return Poll::Ready(Ended::of(&self.connection, self.broken));
+            }
+        }
+        self.yield_now(cx);
+        Poll::Pending
     }
 
     /// How the connection ended, once it has.
@@ -142,10 +147,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             block::give_back(&mut self.input);
             ready!(self.poll_tick(cx));
         }
-        // A stream that is always ready leaves room for other tasks, and does not outrun the deadlines.
+        self.yield_now(cx);
+        Poll::Pending
+    }
+
+    /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
+    fn yield_now(&mut self, cx: &mut Context<'_>) {
         let _ = self.poll_tick(cx);
         cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// All that `recv` does, up to the next message, which is held until the application asks for it. Ready when the
@@ -269,12 +278,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Why what was queued could not be written, if so.
     fn check_stream(&self) -> Result<(), Error> {
-        if let Some(kind) = self.broken {
-            return Err(Error::Io(kind.into()));
+        if self.is_over() {
+            return self.outcome();
         }
-        match self.connection.timed_out() {
-            Some(timed_out) => Err(timed_out.into()),
-            None => self.connection.error().map_or(Ok(()), |error| Err(error.into())),
+        match (self.broken, self.connection.error()) {
+            (Some(kind), _) => Err(Error::Io(kind.into())),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Ok(()),
         }
     }
 }
