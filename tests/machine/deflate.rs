@@ -33,6 +33,8 @@ pub(crate) const TABLE: &str = r#"
     client deflate < c1 0b 000500faff48656c6c6f00                      | text Hello
     server deflate level=0 < {text+ "Hello"}                           | > c1 0b 000500faff48656c6c6f00
 
+    # Behind such a block nothing can be referred to: DEFLATE begins anew.
+    client deflate < [text+ f348cdc9c9070000] [text+ f200110000]       | text Hello ! 1007 DeflateInvalid
     # §7.2.3.4, a block that is marked as the last one, with the octet that makes it complete.
     client deflate < c1 08 f348cdc9c9070000                            | text Hello
     client deflate < [text+ f348cdc9c9070000] [text+ f348cdc9c9070000] | text Hello, text Hello
@@ -86,6 +88,9 @@ pub(crate) const TABLE: &str = r#"
     client deflate < [text+ f248cdc9c90700] [text "World"] [text+ f200110000] | text Hello, text World, text Hello
     client deflate < [text+ f248cdc9c90700] [binary- 00*300] [cont 00*300] [text+ f200110000] | text Hello, binary 00*600, text Hello
     server deflate compress=5 < {text "Hello"} {text "abcd"} {text "Hello"} | > [text+ f248cdc9c90700] [text "abcd"] [text+ f200110000]
+    # What was not agreed on is not used, whatever the configuration says.
+    client compress=always < {text "Hello"} {text+ "Hello"} {text- "Hel"} {text. "lo"} | > [text "Hello"] [text "Hello"] [text- "Hel"] [cont "lo"]
+    server compress=always < {text "Hello"} {text+ "Hello"}            | > [text "Hello"] [text "Hello"]
     server deflate compress=never < {text "Hello"} {text- "Hel"} {text. "lo"} {text+ "Hello"} | > [text "Hello"] [text- "Hel"] [cont "lo"] [text+ f248cdc9c90700]
 
     # Fragments with nothing in them: first, in the middle, last, all.

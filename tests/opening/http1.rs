@@ -147,3 +147,35 @@ fn limits_are_configured() {
     assert_eq!(rejection.faults(), [Fault::HeadTooLarge]);
     assert_eq!(input.len(), request("").len());
 }
+
+/// §8.1, RFC 9110 §5.5: bytes that are no text are refused wherever a rule looks, and are no harm elsewhere.
+#[test]
+fn bytes_that_are_no_text() {
+    for (edit, verdict) in [
+        ("/chat", "400"),
+        ("server.example.com", "400"),
+        ("Upgrade: websocket", "426"),
+        ("Connection: Upgrade", "400"),
+        ("Sec-WebSocket-Version: 13", "426"),
+        ("Sec-WebSocket-Key: ", "400"),
+    ] {
+        let request = request("");
+        let at = request.find(edit).expect("a valid request has it") + edit.len();
+        let wire = [&request.as_bytes()[..at], b"\xff", &request.as_bytes()[at..]].concat();
+        let rejection = ServerHandshake::new(&Limits::default()).receive(&mut BytesMut::from(&wire[..]));
+        assert_eq!(rejection.unwrap_err().status().to_string(), verdict, "{edit}");
+    }
+    for (field, verdict) in [
+        ("Origin: http://\u{ff}", "400"),
+        ("Sec-WebSocket-Protocol: \u{ff}", "400"),
+        ("Sec-WebSocket-Extensions: \u{ff}", "400"),
+        ("X: \u{ff}", "101"),
+    ] {
+        let request = request("");
+        let wire = request.replacen("\r\n\r\n", &format!("\r\n{field}\r\n\r\n"), 1);
+        let latin: Vec<u8> = wire.chars().map(|character| character as u8).collect();
+        let offer = ServerHandshake::new(&Limits::default()).receive(&mut BytesMut::from(&latin[..]));
+        let status = offer.map_or_else(|rejection| rejection.status(), |_| 101);
+        assert_eq!(status.to_string(), verdict, "{field}");
+    }
+}

@@ -72,6 +72,8 @@ fn invalid_uris() {
         ("ws://a#x@y", InvalidUri::Fragment),
         ("ws://a/?q#f", InvalidUri::Fragment),
         ("ws://a/b c", InvalidUri::Character),
+        ("wss://bücher.example/", InvalidUri::Character),
+        ("wss://a/ü", InvalidUri::Character),
         ("ws://a/\r\nX: y", InvalidUri::Character),
         ("ws://a/\0", InvalidUri::Character),
         ("ws://a/\x7f", InvalidUri::Character),
