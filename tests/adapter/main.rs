@@ -4,6 +4,7 @@
 
 mod answering;
 mod bounds;
+mod chunks;
 mod closing;
 #[cfg(feature = "futures")]
 mod combinators;
