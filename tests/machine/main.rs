@@ -2,9 +2,9 @@
 //! RFC 6455; the language of the tables is described in `support/wire.rs`.
 
 mod closing;
-mod control;
 #[cfg(feature = "deflate")]
 mod compressor;
+mod control;
 mod cuts;
 #[cfg(feature = "deflate")]
 mod deflate;
