@@ -136,3 +136,38 @@ async fn chunks_are_fed_and_sent_as_fragments() {
     at_once(websocket.send(Message::from("whole"))).unwrap();
     assert_eq!(peer.heard(), ["text+ one", "ping 1", "continuation two", "text whole"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_begins_while_the_application_only_sends_is_whole_for_recv() {
+    let begins_between = |websocket: &mut WebSocket<Transport>, peer: &Peer| {
+        at_once(websocket.send("a")).unwrap();
+        peer.put(peer.fragment(false, OpCode::Text, b"be"));
+        at_once(websocket.send("b")).unwrap();
+        peer.put(peer.fragment(true, OpCode::Continuation, b"gun"));
+        assert_eq!(at_once(websocket.recv()).unwrap(), Some("begun".into()));
+    };
+    // Behind a message that was received in chunks to its end,
+    let (mut websocket, peer) = server();
+    peer.text("one");
+    assert_eq!(next(&mut websocket), Some(chunk("one", true)));
+    begins_between(&mut websocket, &peer);
+    // and behind one that was skipped.
+    peer.put(peer.fragment(false, OpCode::Text, b"one"));
+    assert_eq!(next(&mut websocket), Some(chunk("one", false)));
+    peer.put(peer.fragment(true, OpCode::Continuation, b"two"));
+    peer.text("whole");
+    assert_eq!(at_once(websocket.recv()).unwrap(), Some("whole".into()));
+    begins_between(&mut websocket, &peer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_after_a_chunk_looks_for_nothing_to_read() {
+    let (mut websocket, peer) = server();
+    for _ in 0..3 {
+        peer.text("request");
+        assert_eq!(next(&mut websocket), Some(chunk("request", true)));
+        let before = peer.polls();
+        at_once(websocket.send("reply")).unwrap();
+        assert_eq!(peer.polls() - before, 2, "a write and a flush");
+    }
+}

@@ -185,5 +185,5 @@ async fn a_connection_moves_between_threads() {
     assert_eq!(is_send(server.recv()).await.unwrap(), Some("hello".into()));
     let (ended, _) = tokio::join!(is_send(client.close(None)), is_send(server.recv()));
     assert!(ended.is_clean());
-    let _ = is_send(connect_with(Request::new("ws://127.0.0.1:1/").unwrap(), &Config::new()));
+    drop(is_send(connect_with(Request::new("ws://127.0.0.1:1/").unwrap(), &Config::new())));
 }
