@@ -31,6 +31,7 @@ struct Counting;
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
 }
 
 fn book(bytes: isize) {
@@ -42,6 +43,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         book(layout.size() as isize);
         let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(layout.size())));
+        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + layout.size()));
         // SAFETY: as the caller says.
         unsafe { System.alloc(layout) }
     }
@@ -238,6 +240,32 @@ fn an_announced_length_makes_nobody_allocate() {
         // It at most doubles.
         ends.hear(&frame[20..100_000]);
         assert!(LARGEST.get() <= 4 * 100_000, "{}", LARGEST.get());
+    });
+}
+
+#[test]
+fn a_read_takes_the_block_of_the_thread() {
+    for (size, rounds, most) in [(100, 100, 1024), (4000, 100, 8 << 10)] {
+        let message = from_client(&vec![7; size]);
+        on_this_thread(async || {
+            let mut all: Vec<_> = (0..10).map(|_| ends(Role::Server, &Config::new())).collect();
+            TAKEN.set(0);
+            for round in 0..rounds {
+                assert_eq!(all[round % 10].hear(&message), 1);
+            }
+            assert!(TAKEN.get() / rounds <= most, "{} bytes for a message of {size}", TAKEN.get() / rounds);
+        });
+    }
+}
+
+#[test]
+fn a_large_message_takes_a_few_times_its_size() {
+    let message = from_client(&vec![7; 4 << 20]);
+    on_this_thread(async || {
+        let mut ends = ends(Role::Server, &Config::new());
+        TAKEN.set(0);
+        assert_eq!(ends.hear(&message), 1);
+        assert!(TAKEN.get() <= 5 * (4 << 20), "{}", TAKEN.get());
     });
 }
 

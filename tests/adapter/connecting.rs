@@ -93,6 +93,13 @@ async fn the_request_is_one_write_and_a_flush() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_usual_reply_is_read_at_once() {
+    let (opened, wire) = opened(switching, |_| ()).await;
+    opened.unwrap();
+    assert_eq!(wire.reads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reply_that_does_not_belong_to_the_key() {
     let (opened, wire) = opened(|_| switching("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), |_| ()).await;
     let Err(Error::Handshake(error)) = opened else { panic!("{opened:?}") };

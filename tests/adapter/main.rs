@@ -16,6 +16,7 @@ mod flushing;
 mod keepalive;
 mod loopback;
 mod opening;
+mod streaming;
 mod stuck;
 mod support;
 mod waking;
