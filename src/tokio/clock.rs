@@ -28,7 +28,6 @@ impl Clock {
     /// Ready when `deadline` has come; without one, never.
     pub(super) fn poll_until(&mut self, deadline: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = deadline.and_then(|deadline| self.start.checked_add(deadline)) else {
-            self.alarm = None;
             return Poll::Pending;
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));

@@ -19,8 +19,9 @@
 //!
 //! # Deadlines
 //!
-//! They run while a task waits in a call on the connection: this module has no task of its own. The runtime needs its
-//! timer and I/O drivers enabled.
+//! They run while a task waits in a call on the connection: this module has no task of its own. While a message that has
+//! come is not asked for, nothing more is read, so the peer's silence says nothing: only the closing handshake has a
+//! deadline then. The runtime needs its timer and I/O drivers enabled.
 
 mod accept;
 mod block;
