@@ -68,7 +68,8 @@ async def uncompressed(ws, message):
 
 async def probe(ws, wire, side, takeover, bits):
     """Holds what goes over the wire against the agreed terms: contexts are kept or not, windows are used and kept to."""
-    near, far = random.randbytes(int(0.4 * 2**bits)), random.randbytes(int(1.4 * 2**bits))
+    # Beyond half a window, so that half of it would not do; an encoder leaves 262 bytes of it unused.
+    near, far = (random.randbytes(int(part * 2**bits)) for part in (0.7 if bits > 9 else 0.4, 1.4))
 
     async def cost(message):
         return (await echoed(ws, message, wire))[side]

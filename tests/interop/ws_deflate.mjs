@@ -33,7 +33,8 @@ const binaries = [Buffer.alloc(0), Buffer.from([0]), Buffer.alloc(100_000), rand
 
 /** Holds what goes over the wire against the agreed terms: contexts are kept or not, and windows are used and kept to. */
 async function probe(ws, side, takeover, bits) {
-  const near = randomBytes(0.4 * 2 ** bits), far = randomBytes(1.4 * 2 ** bits);
+  // Beyond half a window, so that half of it would not do; an encoder leaves 262 bytes of it unused.
+  const near = randomBytes((bits > 9 ? 0.7 : 0.4) * 2 ** bits), far = randomBytes(1.4 * 2 ** bits);
   const small = (n) => 0.2 * n + 60;
   const cost = async (message) => (await echoed(ws, message))[side];
   const once = await cost(near), again = await cost(near);
