@@ -1,7 +1,25 @@
 //! What a peer can cost, and that it cannot block what does not depend on it.
 
-use sansocket::{Config, Limits, Role, TimedOut, frame::OpCode, tokio::Error};
-use tokio::time::Instant;
+use std::{
+    io,
+    pin::Pin,
+    sync::mpsc,
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use sansocket::{
+    Config, Connection, Limits, Negotiated, Role, TimedOut,
+    frame::OpCode,
+    tokio::{Error, WebSocket},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    runtime,
+    time::Instant,
+};
 
 use crate::support::{at_once, open, poll_times, server, waits};
 
@@ -119,4 +137,47 @@ async fn a_message_over_the_limit_is_refused_at_its_header() {
     assert_eq!(peer.heard(), ["close 1009 frame larger than the limit"]);
     peer.eof();
     assert!(matches!(at_once(websocket.recv()), Err(Error::Protocol(_))));
+}
+
+/// A peer that never stops talking, on a stream that never makes its reader wait.
+struct Flood;
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        output: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while output.remaining() >= 7 {
+            output.put_slice(b"\x81\x81\0\0\0\0x");
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_flood_does_not_outrun_the_deadline_of_the_close() {
+    let config = Config::new().close_timeout(Duration::from_millis(100));
+    let connection = Connection::server(&config, Negotiated::default());
+    let mut websocket = WebSocket::from_parts(Flood, connection, BytesMut::new());
+    let (closed, closes) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        closed.send(runtime.block_on(websocket.close(None)))
+    });
+    assert!(closes.recv_timeout(Duration::from_secs(20)).is_ok());
 }

@@ -171,3 +171,16 @@ async fn a_send_after_a_chunk_looks_for_nothing_to_read() {
         assert_eq!(peer.polls() - before, 2, "a write and a flush");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_recv_began_to_skip_is_skipped_by_recv_chunk_too() {
+    let (mut websocket, peer) = server();
+    let pieces = pieces(&peer, "one two three", &[4, 8]);
+    peer.put(pieces[0].clone());
+    assert_eq!(next(&mut websocket), Some(chunk("one ", false)));
+    peer.put(pieces[1].clone());
+    assert!(waits(websocket.recv()));
+    peer.put(pieces[2].clone());
+    peer.text("next");
+    assert_eq!(next(&mut websocket), Some(chunk("next", true)));
+}

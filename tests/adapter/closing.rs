@@ -38,11 +38,9 @@ async fn stays(websocket: &mut WebSocket, peer: &Peer, ended: &Ended) {
             let send = websocket.send("late").await.unwrap_err();
             let feed = websocket.feed("late").await.unwrap_err();
             let flush = websocket.flush().await.unwrap_err();
-            if !matches!(ended, Ended::Violation { .. }) {
-                is_told(ended, &send);
-                is_told(ended, &feed);
-                is_told(ended, &flush);
-            }
+            is_told(ended, &send);
+            is_told(ended, &feed);
+            is_told(ended, &flush);
         }
         sleep(Duration::from_secs(100)).await;
     }
@@ -386,4 +384,18 @@ async fn dropping_it_drops_the_stream() {
     drop(websocket);
     assert!(peer.is_closed());
     assert!(peer.log().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_after_the_end_fails_for_the_same_reason() {
+    let (mut websocket, peer) = server();
+    peer.put([0x83, 0x80, 0, 0, 0, 0]);
+    assert!(matches!(websocket.recv().await, Err(Error::Protocol(_))));
+    assert!(matches!(websocket.send("late").await, Err(Error::Protocol(_))));
+
+    let (mut websocket, peer) = client();
+    peer.close(1000);
+    assert!(websocket.close(None).await.is_clean());
+    assert!(matches!(websocket.send("late").await, Err(Error::Send(SendError::Closed))));
+    assert!(websocket.flush().await.is_ok());
 }
