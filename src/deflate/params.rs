@@ -51,11 +51,11 @@ impl fmt::Display for WindowBits {
 /// ```
 /// use sansocket::deflate::{Params, WindowBits};
 ///
-/// // A server that holds no state between messages, and little within one.
+/// // A server that holds no state between messages, and compresses in windows of 4 KiB.
 /// let params = Params::new()
 ///     .server_no_context_takeover()
 ///     .client_no_context_takeover()
-///     .client_max_window_bits(WindowBits::new(12).expect("8 to 15"));
+///     .server_max_window_bits(WindowBits::new(12).expect("8 to 15"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
