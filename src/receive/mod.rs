@@ -91,19 +91,7 @@ impl Receiver {
     ///
     /// The rule that the peer broke. Every later call gives the same error.
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        while let Some(event) = self.next(input, View::Messages)? {
-            match event {
-                Event::Data(piece) => {
-                    if let Some(message) = self.assembly.add(piece, input) {
-                        return Ok(Some(Event::Data(message)));
-                    }
-                }
-                Event::Ping(payload) => return Ok(Some(Event::Ping(payload))),
-                Event::Pong(payload) => return Ok(Some(Event::Pong(payload))),
-                Event::Close(frame) => return Ok(Some(Event::Close(frame))),
-            }
-        }
-        Ok(None)
+        self.events(input, View::Messages, Assembly::add)
     }
 
     /// Takes bytes from the front of `input` up to the next event, with messages in chunks as they arrive, inside
@@ -117,19 +105,7 @@ impl Receiver {
         if let Some(chunk) = self.message.as_ref().and_then(|message| self.assembly.give_up(message.kind)) {
             return Ok(Some(Event::Data(chunk)));
         }
-        while let Some(event) = self.next(input, View::Chunks)? {
-            match event {
-                Event::Data(piece) => {
-                    if let Some(chunk) = self.assembly.pass(piece, input) {
-                        return Ok(Some(Event::Data(chunk)));
-                    }
-                }
-                Event::Ping(payload) => return Ok(Some(Event::Ping(payload))),
-                Event::Pong(payload) => return Ok(Some(Event::Pong(payload))),
-                Event::Close(frame) => return Ok(Some(Event::Close(frame))),
-            }
-        }
-        Ok(None)
+        self.events(input, View::Chunks, Assembly::pass)
     }
 
     /// Tells the receiver that the stream has ended; all that was read has been received before.
@@ -169,6 +145,28 @@ impl Receiver {
 
     pub(crate) const fn role(&self) -> Role {
         self.terms.role
+    }
+
+    /// The next event, with its payload as the view takes it from the pieces.
+    fn events<D>(
+        &mut self,
+        input: &mut BytesMut,
+        view: View,
+        take: fn(&mut Assembly, Piece, &mut BytesMut) -> Option<D>,
+    ) -> Result<Option<Event<D>>, ProtocolError> {
+        while let Some(event) = self.next(input, view)? {
+            match event {
+                Event::Data(piece) => {
+                    if let Some(data) = take(&mut self.assembly, piece, input) {
+                        return Ok(Some(Event::Data(data)));
+                    }
+                }
+                Event::Ping(payload) => return Ok(Some(Event::Ping(payload))),
+                Event::Pong(payload) => return Ok(Some(Event::Pong(payload))),
+                Event::Close(frame) => return Ok(Some(Event::Close(frame))),
+            }
+        }
+        Ok(None)
     }
 
     fn next(&mut self, input: &mut BytesMut, view: View) -> Result<Option<Event<Piece>>, ProtocolError> {
