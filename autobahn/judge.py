@@ -69,8 +69,8 @@ def judge(runs, patterns, update):
             failed += 1
             print(f"FAIL {run}: {fault}")
         if update:
-            for case, result in cases.items():
-                written.setdefault(case, {})[run] = verdict(result)
+            for case in cases.keys() - faults.keys():
+                written.setdefault(case, {})[run] = verdict(cases[case])
     print(*lines, sep="\n")
     if update:
         rows = (f"  {json.dumps(case)}: {json.dumps(dict(sorted(written[case].items(), reverse=True)))}"
