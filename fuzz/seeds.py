@@ -164,6 +164,56 @@ def pairs():
     pair("abandon", SEND, 50, DELIVER, 20, ABANDON, SEND, 5, OF_SERVER | SEND, 5)
 
 
+TALK, LISTEN = 0, 1
+SERVER_NO_TAKEOVER, CLIENT_NO_TAKEOVER = 1, 2
+LARGEST, SMALLEST = 0x77, 0x00
+SAY, SAY_COMPRESSED, SAY_PLAIN, SAY_CHUNK, SAY_LAST, SAY_PING, CARRY, CARRY_ALL = range(8)
+SAME, INPUT, AGAIN, NOISE, WORDS = range(5)
+RAW, FRAMED, COMPRESSED = 0, 1 << 3, 2 << 3
+LIMIT_5000, LIMIT_300, LIMIT_10 = 1 << 1, 2 << 1, 3 << 1
+
+
+def talk(name, *steps, takeover=0, windows=LARGEST, client=(3, 64, 0), server=(6, 64, 1)):
+    seed("deflate", name, bytes([TALK, takeover, windows, *client, *server, *steps]))
+
+
+def listen(name, behind, settings=RAW, takeover=0, windows=LARGEST, ratio=0, cuts=b"\x01\x03\x02"):
+    front = bytes([LISTEN, takeover, windows, settings, ratio, len(cuts)]) + cuts
+    seed("deflate", name, front + behind)
+
+
+def deflates():
+    hello = bytes.fromhex("f248cdc9c90700")
+    shared = bytes.fromhex("f200110000")
+    talk("words", SAY, WORDS, 199, CARRY_ALL, OF_SERVER | SAY, WORDS, 210, OF_SERVER | CARRY, 9, OF_SERVER | CARRY_ALL)
+    talk("again-and-again", *(SAY, NOISE, 220, SAY, AGAIN, 220, SAY, AGAIN, 255, CARRY_ALL), windows=0x11)
+    talk("without-takeover", *(2 * [SAY_COMPRESSED, WORDS, 30, SAY_COMPRESSED, WORDS, 0]), takeover=3)
+    talk("empty-behind-empty", *(3 * [SAY_COMPRESSED, SAME, 0, 0]), CARRY_ALL, SAY_COMPRESSED, WORDS, 90)
+    talk("ends-in-nothing", SAY_CHUNK, WORDS, 90, SAY_CHUNK, SAME, 0, 0, SAY_LAST, SAME, 0, 0, SAY, WORDS, 90)
+    talk("plain-between", SAY, WORDS, 90, SAY_PLAIN, NOISE, 200, SAY, AGAIN, 90, CARRY_ALL)
+    talk("pings-between", SAY_CHUNK, WORDS, 90, SAY_PING, SAY_LAST, WORDS, 90, CARRY, 50, CARRY, 50)
+    talk("smallest-window", SAY_COMPRESSED, NOISE, 210, OF_SERVER | SAY_COMPRESSED, WORDS, 210, windows=SMALLEST)
+    talk("level-0", SAY, NOISE, 255, SAY, WORDS, 255, client=(0, 1, 1))
+    listen("rfc-7.2.3.1", frame(0xC1, hello))
+    listen("rfc-7.2.3.2", frame(0xC1, hello) + frame(0xC1, shared))
+    listen("rfc-7.2.3.2-no-takeover", frame(0xC1, hello) + frame(0xC1, shared), takeover=SERVER_NO_TAKEOVER)
+    listen("rfc-7.2.3.3", frame(0xC1, b"\0\x05\0\xfa\xffHello\0"))
+    listen("rfc-7.2.3.4", frame(0xC1, bytes.fromhex("f348cdc9c9070000")))
+    listen("rfc-7.2.3.5", frame(0xC1, bytes.fromhex("f24805000000ffffcac9c90700")))
+    listen("rfc-7.2.3.6", frame(0xC1, b"\0"))
+    listen("fragments-and-pings", frame(0x41, hello[:3]) + frame(0x89) + frame(0) + frame(0x80, hello[3:]))
+    listen("framed", bytes([0x41, 3]) + hello[:3] + bytes([0x80, 4]) + hello[3:], settings=FRAMED | SERVER_NO_TAKEOVER)
+    listen("not-utf8-behind-the-limit", frame(0xC1, b"\0\x0c\0\xf3\xff0123456789a\xff\0"), settings=LIMIT_10)
+    listen("not-utf8-before-an-error", frame(0xC1, b"\0\x01\0\xfe\xff\xff\x06"))
+    listen("ends-inside-a-block", frame(0xC1, hello[:-1]))
+    bomb = bytes.fromhex("ecc18100000000c320d6f94bfc205501") + bytes(62) + bytes.fromhex("c00d")
+    listen("ratio", frame(0x42, bomb) + frame(0x80, b"\0"), ratio=100)
+    listen("too-large", frame(0xC2, bomb), settings=LIMIT_5000)
+    changes = b"\x10\x01\x20\0\0\0\0"
+    listen("changed", b"\x06\xff\0" + changes + bytes([1, WORDS, 210, 2, WORDS, 90, 6, WORDS, 0]), settings=COMPRESSED)
+    listen("bounded", b"\x01\xff\0" + bytes(7) + bytes([1, SAME, 230, 97]), settings=COMPRESSED | LIMIT_300)
+
+
 SAMPLE = """GET /chat HTTP/1.1
 Host: server.example.com
 Upgrade: websocket
@@ -282,5 +332,6 @@ receives()
 masks()
 utf8s()
 pairs()
+deflates()
 requests()
 responses()

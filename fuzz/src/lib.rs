@@ -4,6 +4,7 @@
 //! the public API of the crate only, and read their input by hand ([`source`]), so that the tests of the crate can
 //! include them without another dependency.
 
+mod deflate;
 mod header;
 mod mask;
 mod pair;
@@ -14,6 +15,7 @@ mod response;
 mod source;
 mod utf8;
 
+pub use deflate::deflate;
 pub use header::header;
 pub use mask::mask;
 pub use pair::pair;
@@ -27,6 +29,7 @@ pub type Property = fn(&[u8]);
 
 /// Every target: its name, which is that of its corpus directory, and its property.
 pub const TARGETS: &[(&str, Property)] = &[
+    ("deflate", deflate),
     ("header", header),
     ("mask", mask),
     ("pair", pair),
