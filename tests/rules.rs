@@ -1,5 +1,5 @@
-//! `rules.md` lists the rules of RFC 6455 and RFC 7692, and what holds each of them. Here the page itself is held: a
-//! row has all its cells, what it names exists, and every error and fault of the crate is named.
+//! `rules.md` lists the rules of RFC 6455 and RFC 7692, the promises beyond them, and what holds each of them. Here the
+//! page itself is held: a row has all its cells, what it names exists, and every error and fault of the crate is named.
 
 use std::{fs, path::Path};
 
@@ -8,6 +8,9 @@ use sansocket::{ProtocolError, handshake::Fault};
 const PAGE: &str = include_str!("rules.md");
 
 const HEADER: [&str; 6] = ["§", "Keyword", "Rule", "Binds", "Breach", "Held by"];
+/// The heading of the promises, and the columns of their tables.
+const BEYOND: &str = "Beyond the RFCs";
+const PROMISE: [&str; 2] = ["Promise", "Held by"];
 const KEYWORDS: [&str; 9] =
     ["MUST", "MUST NOT", "SHALL", "SHOULD", "SHOULD NOT", "RECOMMENDED", "must", "should", "is"];
 const BOUND: [&str; 4] = ["client", "server", "both", "others"];
@@ -15,7 +18,7 @@ const BOUND: [&str; 4] = ["client", "server", "both", "others"];
 /// A line of a table.
 #[derive(Debug)]
 struct Row<'a> {
-    /// The RFC, by the heading above the table.
+    /// The RFC, by the heading above the table, or else that heading.
     rfc: &'a str,
     /// Where it stands on the page.
     line: usize,
@@ -46,17 +49,31 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The rows of all tables of the page, whatever is wrong with them.
+/// The rules of the page, whatever is wrong with them.
 fn rows(page: &str) -> Vec<Row<'_>> {
+    let mut rows = all_rows(page);
+    rows.retain(|row| row.rfc != BEYOND);
+    rows
+}
+
+/// The promises of the page, whatever is wrong with them.
+fn promises(page: &str) -> Vec<Row<'_>> {
+    let mut rows = all_rows(page);
+    rows.retain(|row| row.rfc == BEYOND);
+    rows
+}
+
+/// The rows of all tables.
+fn all_rows(page: &str) -> Vec<Row<'_>> {
     let mut rfc = "";
     let mut rows = Vec::new();
     for (at, text) in page.lines().enumerate() {
         if let Some(heading) = text.strip_prefix("## ") {
-            rfc = heading.strip_prefix("RFC ").unwrap_or("");
+            rfc = heading.strip_prefix("RFC ").unwrap_or(heading);
         }
         let is_rule = text.starts_with('|') && !text.starts_with("|--") && !text.starts_with("| --");
         let cells = || text.trim().trim_start_matches('|').trim_end_matches('|').split('|').map(str::trim);
-        if is_rule && cells().ne(HEADER) {
+        if is_rule && cells().ne(HEADER) && cells().ne(PROMISE) {
             rows.push(Row { rfc, line: at + 1, cells: cells().collect() });
         }
     }
@@ -207,6 +224,19 @@ fn wrong_holding(row: &Row<'_>, files: Files<'_>) -> Vec<String> {
     wrong
 }
 
+/// What is wrong with a promise: fixtures hold it, and nothing else does.
+fn wrong_promise(row: &Row<'_>, files: Files<'_>) -> Vec<String> {
+    let [promise, held_by] = row.cells[..] else {
+        return vec![format!("{} cells", row.cells.len())];
+    };
+    let Some(references) = spans(held_by) else {
+        return vec![format!("{held_by:?} is no fixture")];
+    };
+    let unnamed = promise.is_empty().then(|| "nothing under \"Promise\"".to_owned());
+    let missing = references.into_iter().filter_map(|reference| fixture(reference, files).err());
+    unnamed.into_iter().chain(missing).collect()
+}
+
 /// Every error and every fault of a peer: the RFC and section where its rule stands, if it says so, and its name.
 fn known() -> impl Iterator<Item = (Option<(&'static str, &'static str)>, String)> {
     let errors = ProtocolError::ALL.iter().map(|error| {
@@ -219,10 +249,13 @@ fn known() -> impl Iterator<Item = (Option<(&'static str, &'static str)>, String
 /// What is wrong with the page.
 fn wrong(page: &str, files: Files<'_>) -> Vec<String> {
     let rows = rows(page);
-    let in_rows = rows.iter().flat_map(|row| {
-        wrong_row(row, files).into_iter().map(|what| format!("rules.md:{}: {what}", row.line))
-    });
-    in_rows.chain(wrong_order(&rows)).chain(unnamed(&rows)).collect()
+    let promises = promises(page);
+    let in_rows = rows.iter().map(|row| (row.line, wrong_row(row, files)));
+    let in_promises = promises.iter().map(|row| (row.line, wrong_promise(row, files)));
+    let in_both = in_rows.chain(in_promises);
+    let wrong = in_both
+        .flat_map(|(line, wrong)| wrong.into_iter().map(move |what| format!("rules.md:{line}: {what}")));
+    wrong.chain(wrong_order(&rows)).chain(unnamed(&rows)).collect()
 }
 
 /// Rows that do not stand where they belong, or stand there again.
@@ -274,6 +307,8 @@ fn every_rule_is_held() {
         println!("RFC {rfc}: {} rules, {by_fixtures} of them held by fixtures", of_rfc.len());
         assert!(by_fixtures > 0, "no table for RFC {rfc}");
     }
+    println!("Beyond: {} promises", promises(PAGE).len());
+    assert!(!promises(PAGE).is_empty(), "no promises");
 }
 
 /// What no output can show, that nobody foresees a key (§4.1, §5.3, §10.3), is seen in the source: all randomness of the
@@ -430,6 +465,40 @@ fn helper() {
             "Does not apply: a library has no use for this.",
         ] {
             assert_eq!(held_by(cell).len(), 1, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_promise_is_held_by_fixtures_that_exist_and_by_nothing_else() {
+        let files = |path: &str| (path == "machine/framing.rs").then(|| SOURCE.to_owned());
+        let wrong_in = |row: &str| {
+            let page = format!("## {BEYOND}\n\n### Part\n\n| Promise | Held by |\n| --- | --- |\n{row}\n");
+            assert_eq!((rows(&page).len(), promises(&page).len()), (0, 1), "{row}");
+            wrong(&page, &files)
+                .into_iter()
+                .filter(|what| what.starts_with("rules.md:7: "))
+                .collect::<Vec<_>>()
+        };
+        for good in [
+            "| It holds. | `machine/framing.rs::table` |",
+            "| It holds. | `machine/framing.rs::table`, `machine/framing.rs: server < c1 80` |",
+        ] {
+            assert_eq!(wrong_in(good), [""; 0], "{good}");
+        }
+        for (bad, what) in [
+            ("| It holds. | `machine/framing.rs::lost` |", "no fixture `machine/framing.rs::lost`"),
+            (
+                "| It holds. | `machine/framing.rs::table`, `machine/framing.rs: server < 8f 80` |",
+                "no fixture `machine/framing.rs: server < 8f 80`",
+            ),
+            ("| It holds. | For users: it does so since they all rely on it. |", "\" is no fixture"),
+            ("| It holds. |  |", "\"\" is no fixture"),
+            ("|  | `machine/framing.rs::table` |", "nothing under \"Promise\""),
+            ("| It holds. |", "1 cells"),
+            ("| It holds. | both | `machine/framing.rs::table` |", "3 cells"),
+        ] {
+            let wrong = wrong_in(bad);
+            assert!(wrong.len() == 1 && wrong[0].ends_with(what), "{bad}: {wrong:?}");
         }
     }
 
