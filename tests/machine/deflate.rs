@@ -41,6 +41,9 @@ pub(crate) const TABLE: &str = r#"
     client no-takeover < [text+ f348cdc9c9070000] [text+ f248cdc9c90700] | text Hello, text Hello
     server deflate < [text+- f348cdc9] [cont- c907] [cont- 00] [cont 00] | text Hello
     client deflate < [text+ 010500faff48656c6c6f00] [text+ f248cdc9c90700] | text Hello, text Hello
+    client deflate < [binary+ 01] [text+ f248cdc9c90704] [text+ f248cdc9c90700] | binary "", text Hello, text Hello
+    # It ends its stream: nothing refers to what is before it.
+    client deflate < [text+ f348cdc9c9070000] [text+ f200110000]       | text Hello ! 1007 DeflateInvalid
     # Blocks behind it, and no block behind it but the empty one.
     client deflate < [text+ f348cdc9c90700 f248cdc9c90700]             | text HelloHello
     client deflate < [text+ f348cdc9c90700 f348cdc9c90700 00]          | text HelloHello
@@ -145,6 +148,10 @@ pub(crate) const TABLE: &str = r#"
     client deflate < [binary+ 000500faff48]                            | ! 1007 DeflateInvalid
     client deflate < [text+- f248cdc9] [cont c907]                     | ! 1007 DeflateInvalid
     client no-takeover < [text+ f248cdc9c907]                          | ! 1007 DeflateInvalid
+    client deflate < [binary+ 0425]                                    | ! 1007 DeflateInvalid
+    client deflate < [binary+ 04c1010100]                              | ! 1007 DeflateInvalid
+    client deflate < [binary+ 04c10101000008c3a0acc3f7cf20ac492836d58edb61e5b0] | ! 1007 DeflateInvalid
+    client deflate < [binary+ 04c10101000008c3a0acc3f7cf20ac492836d58edb61] | ! 1007 DeflateInvalid
     client deflate < [text+ f348cdc9c90700]                            | ! 1007 DeflateInvalid
     client deflate < [text+ ]                                          | ! 1007 DeflateInvalid
     server deflate < [text+ f248cdc9c90700] [binary+- ] [cont ]        | text Hello ! 1007 DeflateInvalid

@@ -109,8 +109,8 @@ impl Inflating {
         // RFC 7692 §7.2.2.
         let wire = [payload, &TAIL].concat();
         let bits = Reader { wire: &wire, at: 0 };
-        let result =
-            Blocks { bits, window: self.window, begin: &mut self.begin, out: &mut self.history }.all();
+        let (window, begin, out) = (self.window, &mut self.begin, &mut self.history);
+        let result = Blocks { bits, window, begin, out, ends_empty: None }.all();
         let message = self.history[start..].to_vec();
         if !self.takeover {
             (self.history, self.begin) = (Vec::new(), 0);
@@ -124,12 +124,15 @@ struct Blocks<'a> {
     window: usize,
     begin: &'a mut usize,
     out: &'a mut Vec<u8>,
+    /// Where the length of the last block stands, if it is 0.
+    ends_empty: Option<usize>,
 }
 
 impl Blocks<'_> {
     fn all(mut self) -> Result<(), Fault> {
         while !self.bits.is_at_end() {
             let is_last = self.bits.take(1)? == 1;
+            self.ends_empty = None;
             match self.bits.take(2)? {
                 0 => self.stored()?,
                 1 => {
@@ -144,12 +147,16 @@ impl Blocks<'_> {
                 *self.begin = self.out.len();
             }
         }
-        Ok(())
+        // The tail is what was taken off, and not a part of something else.
+        let end = Some(self.bits.wire.len() - TAIL.len());
+        if self.ends_empty == end { Ok(()) } else { Err(Fault::Unfinished) }
     }
 
     fn stored(&mut self) -> Result<(), Fault> {
         self.bits.align();
+        let place = self.bits.at / 8;
         let len = self.bits.take(16)?;
+        self.ends_empty = (len == 0).then_some(place);
         if self.bits.take(16)? != len ^ 0xffff {
             return Err(Fault::Invalid);
         }
@@ -492,7 +499,10 @@ mod twin {
         assert_eq!(inflating.message(&unhex("f200110000")).as_deref(), Ok(&b"Hello"[..]));
         assert_eq!(Inflating::new(15, true).message(&unhex("f200110000")), Err(Fault::TooFar));
         assert_eq!(Inflating::new(15, true).message(&unhex("000900f6ff48")), Err(Fault::Unfinished));
+        assert_eq!(Inflating::new(15, true).message(&unhex("000500faff48")), Err(Fault::Unfinished));
+        assert_eq!(Inflating::new(15, true).message(&unhex("f348cdc9c90700")), Err(Fault::Unfinished));
         assert_eq!(Inflating::new(15, true).message(&[0xff]), Err(Fault::Invalid));
+        assert_eq!(Inflating::new(15, true).message(&[0x01]), Ok(Vec::new()));
     }
 
     #[test]
