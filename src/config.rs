@@ -134,6 +134,9 @@ impl Default for Limits {
 }
 
 /// When to ask whether the peer is alive, and how long to wait for an answer.
+///
+/// Bytes are a sign of life, and so is their leaving: a peer that takes nothing of the output that waits, for as long
+/// as both times together, counts as gone too. A message that comes slowly is for the application to time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Keepalive {

@@ -229,6 +229,17 @@ impl Connection {
         self.sender.tick(now, self.receiver.heard())
     }
 
+    /// [`tick`](Self::tick) for a caller that reads nothing at present, because it has no room for what may come: the
+    /// peer's silence is no sign then, but that it takes no output is.
+    ///
+    /// # Errors
+    ///
+    /// As [`tick`](Self::tick).
+    pub fn tick_unread(&mut self, now: Duration) -> Result<Option<Duration>, TimedOut> {
+        self.sender.excuse_silence(now);
+        self.tick(now)
+    }
+
     /// Tells the connection that the stream can no longer be written to: what waits is dropped, nothing more is
     /// accepted, and what the peer has still said can be received.
     pub fn abandon(&mut self) {

@@ -127,6 +127,8 @@ pub enum TimedOut {
     Handshake,
     /// Nothing came from the peer after a keepalive ping.
     Pong,
+    /// Nothing of the output that waits has left: the peer does not read.
+    Write,
     /// The peer did not finish the closing handshake (§7.1.1).
     Close,
 }
@@ -136,6 +138,7 @@ impl fmt::Display for TimedOut {
         f.write_str(match self {
             Self::Handshake => "opening handshake not finished in time",
             Self::Pong => "no answer to a keepalive ping in time",
+            Self::Write => "no output taken by the peer in time",
             Self::Close => "closing handshake not finished in time",
         })
     }

@@ -8,12 +8,14 @@ pub(crate) enum Timer {
     Ping,
     /// Something must have been heard.
     Pong,
+    /// Some output must have left.
+    Write,
     /// The closing handshake must be over.
     Close,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Timers([Option<Duration>; 3]);
+pub(crate) struct Timers([Option<Duration>; 4]);
 
 impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, deadline: Duration) {

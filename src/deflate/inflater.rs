@@ -7,8 +7,8 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{Direction, InvalidDeflate, Step, TAIL};
 
-/// A block with nothing in it.
-const EMPTY_BLOCK: [u8; 5] = [0x00, TAIL[0], TAIL[1], TAIL[2], TAIL[3]];
+/// The tail, and the first byte of another block: at the end of a message inflation stops between the two.
+const END: [u8; 5] = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0x00];
 
 /// The most that a byte of DEFLATE inflates to, and the longest match, which may be on its way already.
 const MAX_RATIO: usize = 1032;
@@ -62,31 +62,19 @@ impl Inflater {
         if self.is_full {
             return Ok(Step { is_full: true, ..self.step(&[], output, room)? });
         }
-        // §7.2.2: the tail that the sender has taken off is put back.
-        let step = self.step(&TAIL, output, room)?;
-        if step.consumed != TAIL.len() || step.produced > 0 {
+        let bits = self.direction.window.get();
+        let state = self.state.get_or_insert_with(|| Inflate::new(false, bits));
+        let (read, written) = (state.total_in(), state.total_out());
+        // §7.2.2: the tail that the sender has taken off is put back. §7.2.1: it ends a block; inside another one it
+        // would be taken for payload, or inflation would not stop behind it.
+        let status = state.decompress(&END, &mut [0; END.len()], InflateFlush::Block);
+        let consumed = (state.total_in() - read) as usize;
+        if status.is_err() || consumed != TAIL.len() || state.total_out() > written {
             return Err(InvalidDeflate);
         }
-        self.check_end()?;
         // §7.1.1: without context takeover each message begins anew.
-        self.state.take_if(|_| !self.direction.takeover);
-        Ok(step)
-    }
-
-    /// §7.2.1: a message ends between two blocks. One that does not has taken the tail for payload, and would take
-    /// an empty block for more of it.
-    fn check_end(&mut self) -> Result<(), InvalidDeflate> {
-        let is_between = match &mut self.state {
-            None => true,
-            Some(state) => {
-                let (read, written) = (state.total_in(), state.total_out());
-                let status =
-                    state.decompress(&EMPTY_BLOCK, &mut [0; EMPTY_BLOCK.len()], InflateFlush::SyncFlush);
-                let consumed = state.total_in() - read;
-                status.is_ok() && consumed == EMPTY_BLOCK.len() as u64 && state.total_out() == written
-            }
-        };
-        if is_between { Ok(()) } else { Err(InvalidDeflate) }
+        self.state.take_if(|_| !self.direction.takeover || status == Ok(Status::StreamEnd));
+        Ok(Step { consumed, produced: 0, is_full: false })
     }
 }
 

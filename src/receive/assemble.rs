@@ -11,8 +11,10 @@ use crate::{
 };
 
 /// A payload shorter than this is copied out of the input. Sharing it would let a few bytes that the application
-/// keeps pin a whole read buffer, and costs about as much.
-const COPIED_BELOW: usize = 4096;
+/// keeps pin a whole read buffer.
+const COPIED_BELOW: usize = 16 << 10;
+/// A payload from here on may have grown the input, and takes it along.
+const LARGE: usize = 64 << 10;
 
 /// The pieces of a message until it is whole.
 #[derive(Debug, Default)]
@@ -96,12 +98,17 @@ impl Assembly {
 
 /// Takes `len` bytes from the front of the input.
 pub(super) fn take(input: &mut BytesMut, len: usize) -> Bytes {
-    if len >= COPIED_BELOW {
-        return input.split_to(len).freeze();
+    if len < COPIED_BELOW {
+        let copy = Bytes::copy_from_slice(&input[..len]);
+        input.advance(len);
+        return copy;
     }
-    let copy = Bytes::copy_from_slice(&input[..len]);
-    input.advance(len);
-    copy
+    let payload = input.split_to(len).freeze();
+    // What follows is shorter, and moves out of the buffer, which it would pin when the payload is long gone.
+    if len >= LARGE && input.len() < len {
+        *input = BytesMut::from(&input[..]);
+    }
+    payload
 }
 
 /// Takes an inflated chunk. A step makes room for much more than it may give.

@@ -8,6 +8,14 @@ use crate::{
     timer::{Timer, Timers},
 };
 
+/// What moves while a connection lives: bytes that were heard, bytes that have left, and bytes that wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    pub(super) heard: u64,
+    pub(super) sent: u64,
+    pub(super) unsent: usize,
+}
+
 /// What the connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -25,6 +33,8 @@ pub(super) struct Deadlines {
     /// How many bytes had been heard when that number last grew, and the tick that saw it.
     heard: u64,
     heard_at: Option<Duration>,
+    /// How many bytes had left when the output was last seen to move.
+    sent: u64,
 }
 
 impl Deadlines {
@@ -35,19 +45,43 @@ impl Deadlines {
             close_timeout: config.close_timeout,
             heard: 0,
             heard_at: None,
+            sent: 0,
         }
     }
 
     /// Arms what `waiting` asks for, and fires what is due: true if it is time for a ping.
-    pub(super) fn tick(&mut self, now: Duration, heard: u64, waiting: Waiting) -> Result<bool, TimedOut> {
+    pub(super) fn tick(&mut self, now: Duration, flow: Flow, waiting: Waiting) -> Result<bool, TimedOut> {
         match waiting {
-            Waiting::Open => self.tick_open(now, heard),
+            Waiting::Open => {
+                let is_ping_due = self.tick_open(now, flow.heard)?;
+                self.tick_output(now, flow).map(|()| is_ping_due)
+            }
             Waiting::Closing => self.tick_closing(now).map(|()| false),
         }
     }
 
     pub(super) fn next(&self) -> Option<Duration> {
         self.timers.next()
+    }
+
+    /// The peer's silence until now is no sign: nothing was read.
+    pub(super) fn excuse_silence(&mut self, now: Duration) {
+        self.heard_at = Some(now);
+        self.timers.stop(Timer::Pong);
+    }
+
+    /// A peer that takes nothing for as long as one that says nothing is as good as gone.
+    fn tick_output(&mut self, now: Duration, flow: Flow) -> Result<(), TimedOut> {
+        let Some(keepalive) = self.keepalive else { return Ok(()) };
+        if flow.unsent == 0 || flow.sent != self.sent {
+            self.sent = flow.sent;
+            self.timers.stop(Timer::Write);
+        }
+        if flow.unsent > 0 && !self.timers.is_armed(Timer::Write) {
+            let patience = keepalive.interval.saturating_add(keepalive.timeout);
+            self.timers.set(Timer::Write, now.saturating_add(patience));
+        }
+        if self.timers.is_due(Timer::Write, now) { Err(TimedOut::Write) } else { Ok(()) }
     }
 
     fn tick_open(&mut self, now: Duration, heard: u64) -> Result<bool, TimedOut> {

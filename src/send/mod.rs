@@ -20,7 +20,7 @@ use crate::{
     event::{Chunk, Event, Kind, Message},
     frame::{CloseFrame, Header, MAX_CONTROL, OpCode, RSV1},
 };
-use deadline::{Deadlines, Waiting};
+use deadline::{Deadlines, Flow, Waiting};
 use keys::Keys;
 use open::OpenMessage;
 use pongs::Pongs;
@@ -209,7 +209,8 @@ impl Sender {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        match self.deadlines.tick(now, heard, self.waiting()) {
+        let flow = Flow { heard, sent: self.transmit.sent(), unsent: self.unsent() };
+        match self.deadlines.tick(now, flow, self.waiting()) {
             Ok(true) => self.write(true, 0, OpCode::Ping, Bytes::new()),
             Ok(false) => {}
             Err(timed_out) => {
@@ -219,6 +220,12 @@ impl Sender {
             }
         }
         Ok(self.deadlines.next())
+    }
+
+    /// Tells the sender that nothing has been read lately, so that the peer's silence is no sign. See
+    /// [`Connection::tick_unread`](crate::Connection::tick_unread).
+    pub fn excuse_silence(&mut self, now: Duration) {
+        self.deadlines.excuse_silence(now);
     }
 
     /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.

@@ -7,16 +7,21 @@ use core::{
     future::Future,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::{Buf, BytesMut};
 
-use super::{Ended, Error, block, clock::Clock};
+use super::{
+    Ended, Error, block,
+    clock::Clock,
+    wakers::{Side, Wakers},
+};
 use crate::{
-    connection::{Connection, State},
-    error::{ProtocolError, SendError},
+    connection::Connection,
+    error::{ProtocolError, SendError, TimedOut},
     event::{Chunk, Event, Message},
 };
 
@@ -25,6 +30,9 @@ const TURNS: usize = 64;
 
 /// One of the two views of the machine.
 type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
+
+/// Whether the peer's silence counts.
+type Tick = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
 
 /// What was received and not yet asked for.
 #[derive(Debug)]
@@ -39,6 +47,7 @@ pub(super) struct Driver<T> {
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
     clock: Clock,
+    wakers: Wakers,
     /// What came while the application was only sending.
     held: Option<Held>,
     /// The application is receiving a message in chunks.
@@ -60,6 +69,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             connection,
             input,
             clock: Clock::new(),
+            wakers: Wakers::default(),
             held: None,
             in_chunks: false,
             only_sending: false,
@@ -71,6 +81,80 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// The next message, or how it ended. What is left of one that was received in chunks is skipped.
     pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.poll_on(Side::Receiving, cx, Self::poll_message)
+    }
+
+    /// The next piece of a message, or how it ended.
+    pub(super) fn poll_recv_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        self.poll_on(Side::Receiving, cx, Self::poll_chunk)
+    }
+
+    /// Ready when a message can be queued.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_on(Side::Sending, cx, |driver, cx| {
+            if !driver.connection.has_room() {
+                let _ = driver.poll_attend(cx);
+            }
+            if driver.connection.has_room() { Poll::Ready(driver.check_open()) } else { Poll::Pending }
+        })
+    }
+
+    /// Ready when all that is queued is with the system.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_on(Side::Sending, cx, |driver, cx| {
+            // An application that never asks for messages has its pings answered all the same.
+            if driver.poll_write(cx).is_pending() || driver.only_sending {
+                let _ = driver.poll_attend(cx);
+            }
+            driver.only_sending = true;
+            if driver.is_flushed() { Poll::Ready(driver.check_stream()) } else { Poll::Pending }
+        })
+    }
+
+    /// Ready when the closing handshake is over, one way or another. Messages that still come are dropped.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.poll_on(Side::Sending, cx, |driver, cx| {
+            for _ in 0..TURNS {
+                if !matches!(ready!(driver.poll_message(cx)), Ok(Some(_))) {
+                    return Poll::Ready(Ended::of(&driver.connection, driver.broken));
+                }
+            }
+            driver.yield_now(cx);
+            Poll::Pending
+        })
+    }
+
+    /// How the connection ended, once it has.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.is_over().then(|| Ended::of(&self.connection, self.broken))
+    }
+
+    /// Polls for the task on one side, and wakes the one on the other if there is news for it.
+    fn poll_on<R>(
+        &mut self,
+        side: Side,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let polled = match self.wakers.enter(side, cx.waker()) {
+            Some(both) => poll(self, &mut Context::from_waker(&both)),
+            None => poll(self, cx),
+        };
+        let state = self.connection.state();
+        if polled.is_pending() {
+            self.wakers.wait(side, cx.waker(), state);
+        }
+        let is_news = match side.other() {
+            Side::Receiving => self.held.is_some(),
+            Side::Sending => self.is_flushed() || self.connection.has_room(),
+        };
+        if self.wakers.seen(side.other()).is_some_and(|seen| is_news || seen != state || self.is_over()) {
+            self.wakers.wake(side.other());
+        }
+        polled
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         self.only_sending = false;
         self.in_chunks = false;
         match self.held.take() {
@@ -79,8 +163,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// The next piece of a message, or how it ended.
-    pub(super) fn poll_recv_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
         self.only_sending = false;
         let received = match self.held.take() {
             Some(Held::Chunk(chunk)) => Ok(Some(chunk)),
@@ -89,40 +172,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         };
         self.in_chunks = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
         Poll::Ready(received)
-    }
-
-    /// Ready when a message can be queued.
-    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if !self.connection.has_room() {
-            let _ = self.poll_attend(cx);
-        }
-        if self.connection.has_room() { Poll::Ready(self.check_open()) } else { Poll::Pending }
-    }
-
-    /// Ready when all that is queued is with the system.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // An application that never asks for messages has its pings answered all the same.
-        if self.poll_write(cx).is_pending() || self.only_sending {
-            let _ = self.poll_attend(cx);
-        }
-        self.only_sending = true;
-        if self.is_flushed() { Poll::Ready(self.check_stream()) } else { Poll::Pending }
-    }
-
-    /// Ready when the closing handshake is over, one way or another. Messages that still come are dropped.
-    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        for _ in 0..TURNS {
-            if !matches!(ready!(self.poll_recv(cx)), Ok(Some(_))) {
-                return Poll::Ready(Ended::of(&self.connection, self.broken));
-            }
-        }
-        self.yield_now(cx);
-        Poll::Pending
-    }
-
-    /// How the connection ended, once it has.
-    pub(super) fn ended(&self) -> Option<Ended> {
-        self.is_over().then(|| Ended::of(&self.connection, self.broken))
     }
 
     fn poll_drive<D>(&mut self, cx: &mut Context<'_>, receive: Receive<D>) -> Poll<Result<Option<D>, Error>> {
@@ -172,8 +221,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
         }
         let _ = self.poll_write(cx);
-        // While nothing is read the peer's silence is of our making; but closing takes its time and no more.
-        while self.connection.state() != State::Open && !self.is_over() && self.poll_tick(cx).is_ready() {}
+        while !self.is_over() && self.poll_tick_with(cx, Connection::tick_unread).is_ready() {}
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -224,8 +272,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_tick_with(cx, Connection::tick)
+    }
+
+    fn poll_tick_with(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
         let unsent = self.connection.unsent();
-        match self.connection.tick(self.clock.now()) {
+        match tick(&mut self.connection, self.clock.now()) {
             Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
             Ok(_) => Poll::Ready(()),
             Err(_) => {

@@ -20,8 +20,8 @@
 //! # Deadlines
 //!
 //! They run while a task waits in a call on the connection: this module has no task of its own. While a message that has
-//! come is not asked for, nothing more is read, so the peer's silence says nothing: only the closing handshake has a
-//! deadline then. The runtime needs its timer and I/O drivers enabled.
+//! come is not asked for, nothing more is read, and the peer's silence says nothing: then it only has to take the output
+//! that waits. The runtime needs its timer and I/O drivers enabled.
 
 mod accept;
 mod block;
@@ -33,6 +33,7 @@ mod entropy;
 mod error;
 #[cfg(feature = "futures")]
 mod stream;
+mod wakers;
 
 use core::future::poll_fn;
 

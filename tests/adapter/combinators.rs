@@ -3,7 +3,11 @@
 use std::future::poll_fn;
 
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
-use sansocket::{Config, Message, ProtocolError, Role, SendError, tokio::Error};
+use sansocket::{
+    Config, Message, ProtocolError, Role, SendError,
+    handshake::Request,
+    tokio::{Error, accept, client},
+};
 use tokio::{
     task::yield_now,
     time::{Duration, Instant},
@@ -121,4 +125,55 @@ async fn a_sink_whose_peer_does_not_close_says_so_in_five_seconds() {
     let closed = SinkExt::close(&mut websocket).await;
     assert!(matches!(closed, Err(Error::TimedOut(_))));
     assert_eq!(start.elapsed(), Duration::from_secs(5));
+}
+
+/// A stream keeps one waker. The task that sends must not take it away from the one that receives.
+#[tokio::test]
+async fn the_two_ends_of_a_split_wait_in_two_tasks() {
+    let (ours, theirs) = tokio::io::duplex(64);
+    let request = Request::new("ws://host/").unwrap();
+    let (client, server) = tokio::join!(client(ours, request), accept(theirs));
+    let (mut client, server) = (client.unwrap(), server.unwrap());
+
+    let (mut sink, mut stream) = server.split();
+    let reader = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        while let Some(Ok(message)) = stream.next().await {
+            heard.push(message);
+        }
+        heard
+    });
+    for round in 0..10 {
+        // Longer than the stream takes at once: the sender waits, and so does the reader.
+        let message = format!("{round:0100}");
+        yield_now().await;
+        let (sent, received) = tokio::join!(sink.send(message.clone().into()), client.recv());
+        sent.unwrap();
+        assert_eq!(received.unwrap(), Some(message.into()));
+    }
+    for message in ["one", "two", "three"] {
+        client.send(message).await.unwrap();
+    }
+    assert!(client.close(None).await.is_clean());
+    assert_eq!(reader.await.unwrap(), ["one".into(), "two".into(), "three".into()]);
+}
+
+/// What the sender took in for want of room is there for a receiver that was polled before it, in one task.
+#[tokio::test]
+async fn a_receiver_that_waits_is_woken_for_what_the_sender_has_read() {
+    let (mut websocket, peer) = server();
+    peer.stop_reading();
+    let (mut sink, mut stream) = websocket.by_ref().split();
+    let receiving = stream.next();
+    let sending = async {
+        yield_now().await;
+        peer.text("hello");
+        sink.send("stuck".into()).await
+    };
+    tokio::select! {
+        biased;
+        received = receiving => assert_eq!(received.unwrap().unwrap(), "hello".into()),
+        _ = sending => unreachable!("nobody reads"),
+        () = tokio::time::sleep(Duration::from_secs(5)) => panic!("nobody woke the receiver"),
+    }
 }

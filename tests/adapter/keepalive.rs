@@ -155,14 +155,43 @@ async fn a_peer_that_takes_nothing_is_given_up_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_nothing_and_talks_is_kept() {
+async fn a_peer_that_talks_and_takes_nothing_is_given_up_too() {
     let (mut websocket, peer) = server();
     peer.stop_reading();
+    let start = Instant::now();
     let talking = every(20 * SECOND, || peer.ping("1"));
     tokio::select! {
-        sent = timeout(3600 * SECOND, websocket.send("hello")) => assert!(sent.is_err(), "{sent:?}"),
+        sent = websocket.send("hello") => assert!(matches!(sent, Err(Error::TimedOut(TimedOut::Write)))),
         () = talking => unreachable!(),
     }
+    assert_eq!(start.elapsed(), 60 * SECOND);
+}
+
+/// Nothing is read while a message is held, so that the peer is silent is of our making; that it takes nothing is not.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_given_up_while_a_message_is_held() {
+    let (mut websocket, peer) = server();
+    peer.stop_reading();
+    peer.text("held");
+    let start = Instant::now();
+    assert!(matches!(websocket.send("hello").await, Err(Error::TimedOut(TimedOut::Write))));
+    assert_eq!(start.elapsed(), 60 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_output_slowly_is_kept() {
+    let (mut websocket, peer) = server();
+    peer.stop_reading();
+    peer.text("held");
+    let start = Instant::now();
+    let taking = every(50 * SECOND, || peer.open(1));
+    tokio::select! {
+        sent = websocket.send("hello") => sent.unwrap(),
+        () = taking => unreachable!(),
+    }
+    assert!(start.elapsed() >= 300 * SECOND);
+    assert_eq!(peer.heard(), ["text hello"]);
+    assert_eq!(at_once(websocket.recv()).unwrap(), Some("held".into()));
 }
 
 #[tokio::test(start_paused = true)]
