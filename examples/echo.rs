@@ -4,7 +4,7 @@
 //! from an HTTP server, here hyper: [`upgrade`] holds a parsed request against the rules of the opening handshake,
 //! and [`take_over`] makes a WebSocket of the stream under it.
 
-use std::{convert::Infallible, env, error::Error, sync::Arc, time::Duration};
+use std::{convert::Infallible, env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
@@ -38,7 +38,17 @@ struct Server {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
     let options = Options::parse(env::args().skip(1))?;
     let listener = TcpListener::bind(&options.addr).await?;
     let addr = listener.local_addr()?;
@@ -110,8 +120,7 @@ fn offer(request: &Request<Incoming>) -> Result<Offer, Rejection> {
         hyper::Version::HTTP_11 => HttpVersion::HTTP_11,
         _ => HttpVersion::new(1, 0),
     };
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    Offer::from_headers(request.method().as_str(), target, version, request.headers())
+    Offer::from_headers(request.method().as_str(), &request.uri().to_string(), version, request.headers())
 }
 
 fn response(reply: &Reply) -> Response<Full<Bytes>> {
@@ -178,7 +187,12 @@ impl Options {
                     deflate = Some(terms.server_no_context_takeover().client_no_context_takeover());
                 }
                 "--window-bits" => {
-                    let bits = WindowBits::new(value()?.parse()?).ok_or(USAGE)?;
+                    let bits = value()?
+                        .parse()
+                        .ok()
+                        .filter(|bits| *bits >= 9)
+                        .and_then(WindowBits::new)
+                        .ok_or(USAGE)?;
                     deflate = Some(terms.server_max_window_bits(bits).client_max_window_bits(bits));
                 }
                 _ => return Err(USAGE.into()),

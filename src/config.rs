@@ -94,6 +94,10 @@ impl Config {
 }
 
 /// Bounds on everything that grows (§10.4). All but `unsent` bound what the peer can cause.
+///
+/// A connection whose application sends back what it receives, to a peer that sends and does not read, can come to hold
+/// a few messages of the largest size at once: one in the output, one in hand, one received, one on its way in. The
+/// keepalive gives such a peer up after a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

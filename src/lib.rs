@@ -110,8 +110,8 @@
 //!    (`tests/layers.rs`, `tests/no_std`).
 //! 2. The same bytes, cut anywhere, give the same events (`tests/machine/cuts.rs`, `tests/opening.rs`, and the fuzz
 //!    targets `receive`, `request` and `response`).
-//! 3. One call does bounded work and allocates bounded memory. Memory follows bytes received, never lengths announced
-//!    (`tests/memory.rs`).
+//! 3. One call does work and allocates memory within the limits. Memory follows bytes received, or inflated, never
+//!    lengths announced (`tests/memory.rs`).
 //! 4. Nothing that the peer controls grows without a limit: head, message, pongs, unsent output, fragments
 //!    (`tests/machine/limits.rs`, `tests/machine/sending.rs`).
 //! 5. Cost is linear in the bytes received, however they are cut (`tests/memory.rs`, `tests/opening.rs`).

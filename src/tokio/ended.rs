@@ -12,11 +12,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// Both ends said that they close (§7.1.4). A Close frame without a code is `None`.
+    /// The peer closed, and so did we (§7.1.4), though nobody can know whether our Close frame arrived.
     Clean {
-        /// What we said.
+        /// What we said, or had queued to say; `None` for a Close frame without a code, and for none where the stream
+        /// could not be written to.
         sent: Option<CloseFrame>,
-        /// What the peer said.
+        /// What the peer said; `None` for a Close frame without a code.
         received: Option<CloseFrame>,
     },
     /// The stream ended or failed without a Close frame from the peer, who may have missed ours.
@@ -33,7 +34,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Whether both ends said that they close.
+    /// Whether the peer closed, as it should.
     pub const fn is_clean(&self) -> bool {
         matches!(self, Self::Clean { .. })
     }
