@@ -106,6 +106,7 @@ fn a_pong_kept_for_later_counts_as_unsent() {
         let (mut written, unsent) = (Vec::new(), end.unsent());
         while end.unsent() > 0 {
             let len = end.transmit().chunk().len();
+            assert!(len > 0, "unsent, but nothing to write");
             written.extend_from_slice(end.transmit().chunk());
             end.transmit().advance(len);
         }
