@@ -2,13 +2,14 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
-use sansocket::{
-    CloseCode, CloseFrame, Config, Event, Limits, ProtocolError, Role, SendError, State, Text, frame::OpCode,
-};
+use sansocket::{CloseCode, CloseFrame, Event, ProtocolError, Role, SendError, State, Text, frame::OpCode};
 
-use crate::support::{
-    player::{VIEWS, check_table, connect, connection, drain},
-    wire::{Fixture, close_payload, frame, frames, peer},
+use crate::{
+    control::keeping_a_pong,
+    support::{
+        player::{VIEWS, check_table, connect, drain},
+        wire::{Fixture, close_payload, frame, frames, peer},
+    },
 };
 
 pub(crate) const TABLE: &str = r#"
@@ -273,9 +274,7 @@ fn an_abandoned_connection_still_hears_but_says_nothing() {
 /// The answer to a ping that waited for room is dropped with the rest.
 #[test]
 fn an_abandoned_connection_keeps_no_pong() {
-    let mut server = connect(Role::Server);
-    server.send(vec![0; 20_000]).unwrap();
-    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 9, b"kept")[..])).unwrap();
+    let mut server = keeping_a_pong(Role::Server);
     server.abandon();
     assert_eq!((server.unsent(), drain(&mut server)), (0, Vec::new()));
 }
@@ -296,12 +295,8 @@ fn an_abandoned_connection_tells_no_breach() {
 #[test]
 fn no_pong_follows_the_last_close_frame() {
     for last in [r#"server < [close 1000] |"#, "server < c1 80 |"] {
-        let mut limits = Limits::default();
-        limits.control = 1;
-        let mut server = connection(Role::Server, &Config::new().limits(limits));
-        let pings = ["answered", "kept"].map(|payload| frame(Role::Client, true, 9, payload.as_bytes()));
-        let mut input = BytesMut::from(&pings.concat()[..]);
-        input.extend_from_slice(&Fixture::parse(last).input());
+        let mut server = keeping_a_pong(Role::Server);
+        let mut input = BytesMut::from(&Fixture::parse(last).input()[..]);
         while let Ok(Some(_)) = server.receive(&mut input) {}
         let sent = frames(&drain(&mut server)).into_iter().map(|(header, _)| header.opcode);
         assert_eq!(sent.collect::<Vec<_>>(), [OpCode::Pong, OpCode::Close], "{last}");

@@ -41,6 +41,7 @@ pub(crate) fn drain(connection: &mut Connection) -> Vec<u8> {
         let transmit = connection.transmit();
         let len = transmit.chunk().len();
         assert!(len > 0, "bytes that wait can be seen");
+        assert!(output.len() < 1 << 22, "output without end");
         output.extend_from_slice(transmit.chunk());
         transmit.advance(len);
     }
