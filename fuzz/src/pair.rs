@@ -55,7 +55,7 @@ struct End {
     in_chunks: bool,
     said: Speech,
     heard: Speech,
-    /// It was told that the stream has ended: it hears nothing more.
+    /// It was told that the stream has ended, or gave up on the peer: it hears nothing more.
     is_deaf: bool,
     /// It gave up on writing: what waited is lost.
     is_mute: bool,
@@ -318,7 +318,7 @@ impl End {
     /// Time passes: a ping of ours may be queued, or all may be over.
     fn tick(&mut self, by: Duration) {
         self.now += by;
-        let unsent = self.connection.unsent();
+        let (unsent, was_closed) = (self.connection.unsent(), self.is_closed());
         match (self.connection.tick(self.now), self.connection.timed_out()) {
             (Ok(deadline), None) => {
                 assert!(deadline.is_none_or(|deadline| deadline > self.now), "a deadline is in the future");
@@ -330,11 +330,17 @@ impl End {
             }
             (Err(timed_out), known) => {
                 assert_eq!(known, Some(timed_out));
-                assert!(self.is_closed() || timed_out == TimedOut::Pong && self.is_in_silence);
+                let is_warranted = match timed_out {
+                    TimedOut::Pong => self.is_in_silence,
+                    TimedOut::Write => unsent > 0,
+                    _ => was_closed,
+                };
+                assert!(is_warranted, "{timed_out:?}");
                 assert_eq!(self.connection.state(), State::Closed);
                 assert!(self.connection.wants_shutdown() && !self.connection.wants_read());
                 assert_eq!(self.connection.unsent(), 0);
                 self.is_mute = true;
+                self.is_deaf = true;
             }
             (verdict, known) => panic!("{verdict:?} and {known:?}"),
         }
