@@ -276,6 +276,28 @@ fn unlimited() -> Config {
     config
 }
 
+/// Output that fills a step exactly, that is a byte short or more, and that is still to come when the last byte of the
+/// payload has been taken.
+#[test]
+fn messages_of_each_length_around_the_steps() {
+    let agreed = Agreed { takeover: [false; 2], bits: [15; 2] };
+    let lengths = (200..800).chain(1780..1800).chain(3830..3850).chain(16_120..16_140).chain(32_500..32_520);
+    for len in lengths {
+        for (level, data) in [(9, vec![b'a'; len]), (1, b"ab".iter().copied().cycle().take(len).collect())] {
+            let payload = Compressor::new(level, (15, false)).message(&data, &mut Chance::new(0));
+            let wire = message_of(Role::Server, true, &payload, &[]);
+            for view in VIEWS {
+                let connection = connection_with(Role::Client, &unlimited(), agreed.negotiated());
+                let mut player = Player::new(connection, view);
+                player.feed(&wire);
+                player.feed(&wire);
+                assert_eq!((player.seen.error, &player.wrong), (None, &Vec::new()), "{len}");
+                assert!(binaries(&player) == [&data[..], &data], "{len} bytes");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

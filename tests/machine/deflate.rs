@@ -142,6 +142,9 @@ pub(crate) const TABLE: &str = r#"
     client deflate < [text+- ff]                                       | ! 1007 DeflateInvalid
     client deflate < [text+ 000500faf0]                                | ! 1007 DeflateInvalid
     client deflate < [binary+- 000500] [cont faf0]                     | ! 1007 DeflateInvalid
+    # It is told with the fragment in which it stands, behind output or not.
+    client deflate < [binary+- 000100feff61 06]                        | ! 1007 DeflateInvalid
+    client deflate < [binary+- 000100feff61 06] [ping "p"]             | ! 1007 DeflateInvalid
     client deflate < [text+ fffff0]                                    | ! 1007 DeflateInvalid
     # It ends inside a block, which would take the tail, and the next message, for more of itself.
     client deflate < [binary+ 000900f6ff48]                            | ! 1007 DeflateInvalid
