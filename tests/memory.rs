@@ -787,3 +787,25 @@ mod deflate {
         }
     }
 }
+
+/// A small message that comes right behind a large one, and is kept, does not keep the buffer of the large one.
+#[test]
+fn what_is_kept_behind_a_large_message_pins_little() {
+    let mut client = client(&Config::new());
+    let mut kept = Vec::new();
+    let (_, count) = counted(|| {
+        for size in [9 << 20, 1 << 20, 100_000, 70_000] {
+            let mut input = BytesMut::new();
+            for len in [size, 4096] {
+                let opcode = OpCode::Binary;
+                Header { fin: true, rsv: 0, opcode, masking_key: None, payload_len: len as u64 }
+                    .write(&mut input);
+                input.put_bytes(7, len);
+            }
+            assert!(matches!(client.receive(&mut input), Ok(Some(Event::Data(_)))));
+            let Ok(Some(Event::Data(message))) = client.receive(&mut input) else { panic!("two messages") };
+            kept.push(message);
+        }
+    });
+    assert!(count.live < 4 * 2 * 4096, "{count:?}");
+}

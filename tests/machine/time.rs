@@ -242,3 +242,28 @@ fn time_that_does_not_pass_is_harmless() {
     assert_eq!(client.tick(Duration::MAX), Ok(Some(Duration::MAX)));
     assert_eq!(drain(&mut client).len(), 6);
 }
+
+/// Output that waits has to move, whatever the peer says; while nothing is read, that is all that it has to do.
+#[test]
+fn output_that_does_not_move_is_a_reason_to_give_up() {
+    let mut server = end(Role::Server);
+    server.send("stuck").unwrap();
+    let mut input = BytesMut::new();
+    for at in 0..40 {
+        server.tick(s(at)).unwrap();
+        input.extend_from_slice(&frame(Role::Client, true, 10, b"here"));
+        while let Ok(Some(_)) = server.receive(&mut input) {}
+    }
+    assert_eq!(server.tick(s(40)), Err(TimedOut::Write));
+
+    let mut server = end(Role::Server);
+    server.send("slow").unwrap();
+    for at in (0..=195).step_by(39) {
+        server.tick_unread(s(at)).unwrap();
+        let left = usize::from(server.unsent() > 1);
+        server.transmit().advance(left);
+    }
+    assert_eq!(server.unsent(), 1);
+    assert!(server.tick_unread(s(234)).is_ok());
+    assert_eq!(server.tick_unread(s(235)), Err(TimedOut::Write));
+}
