@@ -287,8 +287,8 @@ impl Sender {
     }
 
     fn write_pong(&mut self) {
-        if let Some(payload) = self.pongs.take(self.transmit.sent()) {
-            let before = self.transmit.remaining();
+        let before = self.transmit.remaining();
+        if let Some(payload) = self.pongs.take(self.transmit.sent(), before) {
             self.write(true, 0, OpCode::Pong, payload);
             let after = self.transmit.remaining();
             self.pongs.add(after - before, self.transmit.sent() + after as u64);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub(super) struct Pongs {
     limit: usize,
-    /// Bytes of pongs that wait for the wire, or did when the last one was queued.
+    /// Bytes of pongs that wait for the wire, at the most.
     waiting: usize,
     /// Where the last one ends, counted from the first byte ever sent.
     end: u64,
@@ -23,11 +23,9 @@ impl Pongs {
         self.kept = Some(payload);
     }
 
-    /// The ping to answer now, with `sent` bytes on the wire.
-    pub(super) fn take(&mut self, sent: u64) -> Option<Bytes> {
-        if sent >= self.end {
-            self.waiting = 0;
-        }
+    /// The ping to answer now, with `sent` bytes on the wire and `unsent` bytes that wait for it.
+    pub(super) fn take(&mut self, sent: u64, unsent: usize) -> Option<Bytes> {
+        self.waiting = if sent >= self.end { 0 } else { self.waiting.min(unsent) };
         let has_room = self.waiting == 0 || self.waiting < self.limit;
         self.kept.take_if(|_| has_room)
     }
