@@ -670,7 +670,7 @@ mod deflate {
         let mut hearing = end(Role::Client, &unlimited(), no_takeover());
         let mut input = BytesMut::with_capacity(1 << 16);
         let (heard, count) = counted(|| {
-            let mut heard = 0;
+            let (mut heard, mut chunks) = (0, 0);
             for i in 0..LEN / (4 << 20) {
                 // What a flush leaves between two stretches is an empty block.
                 let payload = [&stretch[..], b"\0\0\xff\xff"].concat();
@@ -683,9 +683,12 @@ mod deflate {
                     input.extend_from_slice(piece);
                     while let Some(Event::Data(chunk)) = hearing.receive_chunk(&mut input).unwrap() {
                         heard += chunk.data.len();
+                        chunks += 1;
                     }
                 }
             }
+            // The steps grow while they are filled.
+            assert!(chunks < LEN / 8192, "{chunks} chunks");
             heard
         });
         assert_eq!(heard, LEN);

@@ -1,4 +1,4 @@
-//! Messages in chunks: as they arrive, inside frames too, and on their way out again.
+//! Messages that are streamed: in chunks as they arrive, inside frames too, and on their way out again.
 
 use std::task::Poll;
 
@@ -155,6 +155,9 @@ async fn what_comes_while_a_send_is_stuck_is_held() {
     assert!(waits(websocket.feed("stuck")));
     peer.text("next");
     assert_eq!(at_once(websocket.recv()).unwrap(), Some("next".into()));
+    // What was held is gone with its message.
+    peer.text("last");
+    assert_eq!(at_once(websocket.recv_chunk()).unwrap(), Some(chunk(Kind::Text, b"last", true)));
 }
 
 /// A chunk that was refused or found no room is not said; the first poll that finds room says it.

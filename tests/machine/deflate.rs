@@ -1,6 +1,12 @@
 //! RFC 7692, permessage-deflate: which frames are compressed, and what a compressed message is.
 
-use crate::support::player::check_table;
+use bytes::BytesMut;
+use sansocket::{Config, Event, Message, Negotiated, Role, deflate::Params};
+
+use crate::support::{
+    player::{check_table, connection_with},
+    wire::Fixture,
+};
 
 pub(crate) const TABLE: &str = r#"
     # §7.2.3.1, a message compressed in one block; in one frame, and in two.
@@ -17,6 +23,8 @@ pub(crate) const TABLE: &str = r#"
     client deflate < {text+ "Hello"} {text+ "Hello"}                   | > [text+ f248cdc9c90700] [text+ f200110000]
     # Without context takeover each message begins anew: what reaches behind its beginning is invalid.
     server no-takeover < {text+ "Hello"} {text+ "Hello, Hello, Hello"} | > [text "Hello"] [text+ f248cdc9c9d751f040a20000]
+    # Nor is anything compressed that does not become smaller.
+    server no-takeover < {text+ "HelloHello"} {text+ "HelloHelloHello"}    | > [text "HelloHello"] [text+ f248cdc9c9f780130000]
     client no-takeover < [text+ f248cdc9c90700] [text+ f248cdc9c90700] | text Hello, text Hello
     client no-takeover < [text+ f248cdc9c90700] [text+ f200110000]     | text Hello ! 1007 DeflateInvalid
     # Each end has its own.
@@ -183,6 +191,7 @@ pub(crate) const TABLE: &str = r#"
     client deflate message=5 < [text+ 000700f8ff 61ff6161616161 00]    | ! 1007 TextNotUtf8
     client deflate message=5 < [text+ 000700f8ff 6161616161ff61 00]    | ! 1007 TextNotUtf8
     client deflate message=5 < [text+ 000700f8ff 616161616161ff 00]    | ! 1009 MessageTooLarge
+    client deflate message=5 < [text+- 000300fcff616161] [cont 000400fbff616161ff 00] | ! 1009 MessageTooLarge
     client deflate message=1 < [binary+ 000200fdff6161 06]             | ! 1009 MessageTooLarge
     client deflate message=2 < [binary+ 000200fdff6161 06]             | ! 1007 DeflateInvalid
 
@@ -229,4 +238,30 @@ pub(crate) const TABLE: &str = r#"
 #[test]
 fn table() {
     check_table(TABLE);
+}
+
+/// What is skipped of a compressed message is inflated, since the next one may refer to it, and nobody sees it.
+#[test]
+fn the_view_may_change_inside_a_compressed_message() {
+    let wire = |frames: &str| Fixture::parse(&format!("client deflate < {frames} |")).input();
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(Params::new());
+    let mut client = connection_with(Role::Client, &Config::new(), negotiated);
+    let mut input = BytesMut::from(&wire("[text+- f248cdc9] [cont- c90700 0000ffff]")[..]);
+    // What was assembled is the first chunk.
+    assert_eq!(client.receive(&mut input), Ok(None));
+    let Ok(Some(Event::Data(chunk))) = client.receive_chunk(&mut input) else { panic!("no chunk") };
+    assert_eq!((&chunk.data[..], chunk.fin), (&b"Hello"[..], false));
+    // This is skipped, and not shown to who asks for chunks again.
+    input.extend_from_slice(&wire("[cont- f200110000 0000ffff]"));
+    assert_eq!(client.receive(&mut input), Ok(None));
+    assert!(input.is_empty());
+    input.extend_from_slice(&wire("[cont f200110000] [text+ f200110000]"));
+    let mut heard = Vec::new();
+    while let Ok(Some(Event::Data(chunk))) = client.receive_chunk(&mut input) {
+        heard.extend_from_slice(&chunk.data);
+    }
+    assert_eq!(heard, b"Hello");
+    input.extend_from_slice(&wire("[text+ f200110000]"));
+    assert_eq!(client.receive(&mut input), Ok(Some(Event::Data(Message::from("Hello")))));
 }
