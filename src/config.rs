@@ -31,6 +31,8 @@ pub struct Config {
     pub keepalive: Option<Keepalive>,
     /// Which messages are compressed, where the opening handshake has agreed on compression.
     pub compression: Compression,
+    /// Who answers pings.
+    pub pings: Pings,
     /// How long the opening handshake may take, from the first byte to the last. 10 s.
     pub handshake_timeout: Duration,
     /// How long the closing handshake may take, up to the end of the stream. 5 s.
@@ -43,6 +45,7 @@ impl Default for Config {
             limits: Limits::default(),
             keepalive: Some(Keepalive::default()),
             compression: Compression::default(),
+            pings: Pings::default(),
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
         }
@@ -77,6 +80,12 @@ impl Config {
     /// Sets which messages are compressed, and how.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
+        self
+    }
+
+    /// Sets who answers pings.
+    pub fn pings(mut self, pings: Pings) -> Self {
+        self.pings = pings;
         self
     }
 
@@ -161,6 +170,17 @@ impl Keepalive {
     pub const fn new(interval: Duration, timeout: Duration) -> Self {
         Self { interval, timeout }
     }
+}
+
+/// Who answers pings (§5.5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pings {
+    /// The connection, before it shows them.
+    #[default]
+    Answered,
+    /// The application, which is shown them and answers with [`Connection::pong`](crate::Connection::pong), late or
+    /// never if it likes; most peers then take it for dead.
+    Shown,
 }
 
 /// Which messages are compressed, and how hard.

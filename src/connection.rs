@@ -7,10 +7,10 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     config::{Compress, Config, Negotiated, Role},
     error::{ProtocolError, SendError, TimedOut},
-    event::{Chunk, Event, Message},
+    event::{Chunk, Event, Message, Traffic},
     frame::CloseFrame,
     receive::Receiver,
-    send::{Sender, Transmit},
+    send::{Outgoing, Overflow, Posted, Sender, Transmit},
 };
 
 /// How far the conversation has come. Derived from two facts: whether the peer has closed, and whether we have.
@@ -150,7 +150,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+    pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.sender.send(message)
     }
 
@@ -161,6 +161,37 @@ impl Connection {
     /// As [`send`](Self::send).
     pub fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), SendError> {
         self.sender.send_with(message, compress)
+    }
+
+    /// Queues a whole message, and where there is no room does what `overflow` says.
+    ///
+    /// Posted messages are encoded as the output before them leaves, so what cannot be dropped any more is little: up to
+    /// 64 KiB and one message. They wait for the end of a message that is being sent in chunks.
+    ///
+    /// ```
+    /// # use sansocket::{Config, Connection, Limits, Negotiated, Overflow, Posted};
+    /// let mut limits = Limits::default();
+    /// limits.unsent = 1000;
+    /// let mut server = Connection::server(&Config::new().limits(limits), Negotiated::default());
+    /// while server.post("tick", Overflow::DropNewest)? == Posted::Queued {}
+    /// assert_eq!(server.post("the latest", Overflow::DropOldest)?, Posted::Replaced(1));
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`].
+    pub fn post(&mut self, message: impl Into<Outgoing>, overflow: Overflow) -> Result<Posted, SendError> {
+        self.sender.post(message, overflow)
+    }
+
+    /// Whether a message could be sent now.
+    ///
+    /// # Errors
+    ///
+    /// What [`send`](Self::send) would say.
+    pub fn check_send(&self) -> Result<(), SendError> {
+        self.sender.check_send()
     }
 
     /// Queues a piece of a message, as one fragment. The first piece decides whether the message is compressed.
@@ -181,7 +212,8 @@ impl Connection {
         self.sender.ping(payload)
     }
 
-    /// Queues a pong that nobody asked for, as a heartbeat (§5.5.3). Pings are answered without it.
+    /// Queues a pong: one that nobody asked for, as a heartbeat (§5.5.3), or where pings are
+    /// [shown](crate::Pings::Shown) an answer. Otherwise they are answered without it.
     ///
     /// # Errors
     ///
@@ -206,7 +238,7 @@ impl Connection {
         self.sender.transmit()
     }
 
-    /// How many bytes wait for the wire, a pong that is kept for later included.
+    /// How many bytes wait for the wire, with a pong that is kept for later and what posted messages take.
     pub fn unsent(&self) -> usize {
         self.sender.unsent()
     }
@@ -214,6 +246,27 @@ impl Connection {
     /// Whether the unsent output is below its limit ([`Limits::unsent`](crate::Limits::unsent)).
     pub fn has_room(&self) -> bool {
         self.sender.has_room()
+    }
+
+    /// Whether a message that is being sent in chunks has not ended, so that no other can be sent (§5.4).
+    pub const fn is_message_open(&self) -> bool {
+        self.sender.is_message_open()
+    }
+
+    /// What was received: frames count when their header has come, messages when they are whole.
+    pub const fn received(&self) -> Traffic {
+        self.receiver.traffic()
+    }
+
+    /// What was sent: frames and messages count when they are encoded, bytes when they have left.
+    pub const fn sent(&self) -> Traffic {
+        self.sender.traffic()
+    }
+
+    /// How long the last ping that was answered took, our own or the application's, from the tick that knew of it to
+    /// the tick that knew of its pong.
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.sender.round_trip()
     }
 
     /// Tells the connection the time, as the duration since any fixed moment; returns when it wants to be told again.

@@ -123,6 +123,18 @@ impl From<Vec<u8>> for Message {
     }
 }
 
+/// What has gone one way over a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Frames of all kinds.
+    pub frames: u64,
+    /// Whole messages.
+    pub messages: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
 /// A piece of a message: as it arrives, or as it is to be sent.
 ///
 /// The chunks of a text message are valid UTF-8 together; a single one may end inside a character.

@@ -142,13 +142,13 @@ mod timer;
 pub mod tokio;
 pub mod utf8;
 
-pub use config::{Compress, Compression, Config, Keepalive, Limits, Negotiated, Role};
+pub use config::{Compress, Compression, Config, Keepalive, Limits, Negotiated, Pings, Role};
 pub use connection::{Connection, State};
 pub use error::{ProtocolError, SendError, TimedOut};
-pub use event::{Chunk, Event, Kind, Message};
+pub use event::{Chunk, Event, Kind, Message, Traffic};
 pub use frame::{CloseCode, CloseFrame};
 pub use receive::Receiver;
-pub use send::{Sender, Transmit};
+pub use send::{Outgoing, Overflow, Posted, Prepared, Sender, Transmit};
 pub use text::Text;
 
 /// The examples of the README, compiled and run.

@@ -31,6 +31,17 @@ impl Deflater {
         (self.direction.takeover || payload.len() < message.len()).then_some(payload)
     }
 
+    /// What the compressed form of a message depends on, if nothing went before it.
+    pub(super) const fn key(&self) -> (WindowBits, u8) {
+        (self.direction.window, self.level)
+    }
+
+    /// Forgets what was sent, so that nothing more refers back to it: for a message that was compressed elsewhere, which
+    /// the peer's window takes in and ours does not.
+    pub(crate) fn forget(&mut self) {
+        self.state = None;
+    }
+
     /// Compresses a piece of a message, all of which the peer can then inflate.
     pub(crate) fn compress(&mut self, data: &[u8]) -> Bytes {
         self.flush(data).freeze()

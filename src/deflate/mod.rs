@@ -25,13 +25,17 @@ mod absent;
 #[cfg(feature = "deflate")]
 mod deflater;
 #[cfg(feature = "deflate")]
+mod forms;
+#[cfg(feature = "deflate")]
 mod inflater;
 mod params;
 
 #[cfg(not(feature = "deflate"))]
-pub(crate) use absent::{Deflater, Inflater};
+pub(crate) use absent::{Deflater, Forms, Inflater};
 #[cfg(feature = "deflate")]
 pub(crate) use deflater::Deflater;
+#[cfg(feature = "deflate")]
+pub(crate) use forms::Forms;
 #[cfg(feature = "deflate")]
 pub(crate) use inflater::Inflater;
 pub(crate) use params::NAME;

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Negotiated, Role},
     deflate::{Inflater, Params},
     error::ProtocolError,
-    event::{Chunk, Event, Kind},
+    event::{Chunk, Event, Kind, Traffic},
     frame::{CloseFrame, OpCode, Start},
 };
 use admit::{Terms, admit_len, admit_start};
@@ -34,7 +34,7 @@ pub struct Receiver {
     closed: Option<Option<CloseFrame>>,
     failed: Option<ProtocolError>,
     eof: bool,
-    heard: u64,
+    traffic: Traffic,
 }
 
 /// Payload that is ready to be taken.
@@ -78,7 +78,7 @@ impl Receiver {
             closed: None,
             failed: None,
             eof: false,
-            heard: 0,
+            traffic: Traffic::default(),
         }
     }
 
@@ -140,7 +140,12 @@ impl Receiver {
 
     /// How many bytes of frames have been taken in: it grows as long as the peer is alive.
     pub const fn heard(&self) -> u64 {
-        self.heard
+        self.traffic.bytes
+    }
+
+    /// What was received: frames count when their header has come, messages when they are whole.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     pub(crate) const fn role(&self) -> Role {
@@ -193,7 +198,7 @@ impl Receiver {
             }
             let Some(frame) = &mut self.frame else { return Ok(None) };
             let fresh = frame.unmask(input);
-            self.heard += fresh.len() as u64;
+            self.traffic.bytes += fresh.len() as u64;
             if frame.opcode.is_control() {
                 return self.control(input);
             }
@@ -208,7 +213,10 @@ impl Receiver {
             match piece {
                 // A fragment with nothing in it: on to what follows.
                 Some(Piece { len: 0, fin: false, .. }) => {}
-                piece => return Ok(piece.map(Event::Data)),
+                piece => {
+                    self.traffic.messages += u64::from(piece.is_some_and(|piece| piece.fin));
+                    return Ok(piece.map(Event::Data));
+                }
             }
         }
     }
@@ -228,7 +236,8 @@ impl Receiver {
         let Some(key) = start.masking_key(behind) else { return Ok(false) };
 
         input.advance(start.header_len());
-        self.heard += start.header_len() as u64;
+        self.traffic.bytes += start.header_len() as u64;
+        self.traffic.frames += 1;
         self.frame = Some(OpenFrame::new(&start, payload_len, key));
         self.message = begun.or(self.message.take());
         if let Some(message) = self.message.as_mut().filter(|_| !start.opcode.is_control()) {

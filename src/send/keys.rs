@@ -20,6 +20,10 @@ impl Keys {
         }
     }
 
+    pub(super) const fn is_client(&self) -> bool {
+        matches!(self, Self::Client(_))
+    }
+
     pub(super) fn next(&mut self) -> Option<MaskingKey> {
         match self {
             Self::Server => None,

@@ -3,28 +3,40 @@
 //! deflate → fragment → header → mask, in that order, each byte once: masking is the copy.
 
 mod deadline;
+mod encoder;
 mod keys;
 mod open;
+mod outgoing;
 mod pongs;
+mod prepared;
+mod queue;
+mod round_trip;
 mod transmit;
 
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::{
-    config::{Compress, Compression, Config, Negotiated},
+    config::{Compress, Compression, Config, Negotiated, Pings},
     deflate::{Deflater, Direction},
     error::{ProtocolError, SendError, TimedOut},
-    event::{Chunk, Event, Kind, Message},
-    frame::{CloseFrame, Header, MAX_CONTROL, OpCode, RSV1},
+    event::{Chunk, Event, Message, Traffic},
+    frame::{CloseFrame, MAX_CONTROL, OpCode},
 };
 use deadline::{Deadlines, Flow, Waiting};
+use encoder::Encoder;
 use keys::Keys;
-use open::OpenMessage;
+pub use outgoing::{Outgoing, Overflow, Posted};
 use pongs::Pongs;
+pub use prepared::Prepared;
+use queue::Queue;
+use round_trip::RoundTrip;
 pub use transmit::Transmit;
+
+/// Posted messages are encoded while less than this waits for the wire, in bytes.
+const WINDOW: usize = 64 << 10;
 
 /// The sending half of a [`Connection`](crate::Connection).
 ///
@@ -32,14 +44,12 @@ pub use transmit::Transmit;
 /// [`transmit`](Self::transmit). Nothing that it is told is lost: it is either queued or refused.
 #[derive(Debug)]
 pub struct Sender {
-    keys: Keys,
+    encoder: Encoder,
+    queue: Queue,
     unsent_limit: usize,
-    compress: Compress,
-    deflater: Option<Deflater>,
-    transmit: Transmit,
-    /// The message that is being sent in chunks.
-    message: Option<OpenMessage>,
+    pings: Pings,
     pongs: Pongs,
+    round_trip: RoundTrip,
     /// Our Close frame, once it is queued.
     closed: Option<Option<CloseFrame>>,
     /// The stream can no longer be written to.
@@ -66,14 +76,14 @@ impl Sender {
 
     fn new(config: &Config, keys: Keys, deflate: Option<Direction>) -> Self {
         let Compression { level, when } = config.compression;
+        let deflater = deflate.and_then(|direction| Deflater::new(direction, level));
         Self {
-            keys,
-            compress: when,
-            deflater: deflate.and_then(|direction| Deflater::new(direction, level)),
+            encoder: Encoder::new(keys, when, deflater),
+            queue: Queue::default(),
             unsent_limit: config.limits.unsent,
-            transmit: Transmit::default(),
-            message: None,
+            pings: config.pings,
             pongs: Pongs::new(config.limits.control),
+            round_trip: RoundTrip::default(),
             closed: None,
             abandoned: false,
             eof: false,
@@ -87,8 +97,11 @@ impl Sender {
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_with(message, self.compress)
+    pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
+        self.check_send()?;
+        self.encode_queue(usize::MAX);
+        self.encode(message.into());
+        Ok(())
     }
 
     /// Queues a whole message, as one frame, compressed as `compress` says if the peer agreed to compression.
@@ -97,19 +110,21 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), SendError> {
+        self.check_send()?;
+        self.encode_queue(usize::MAX);
+        self.encoder.message(message.into(), Some(compress));
+        Ok(())
+    }
+
+    /// Whether a message could be sent now.
+    ///
+    /// # Errors
+    ///
+    /// What [`send`](Self::send) would say.
+    pub fn check_send(&self) -> Result<(), SendError> {
         self.check_room()?;
         // §5.4: the fragments of one message are not interleaved with another message.
-        if self.message.is_some() {
-            return Err(SendError::MessageOpen);
-        }
-        let message = message.into();
-        let opcode = opcode(message.kind());
-        let deflater = self.deflater.as_mut().filter(|_| compress.covers(message.len()));
-        match deflater.and_then(|deflater| deflater.deflate(message.as_bytes())) {
-            Some(payload) => self.write(true, RSV1, opcode, payload),
-            None => self.write(true, 0, opcode, message.into_bytes()),
-        }
-        Ok(())
+        if self.is_message_open() { Err(SendError::MessageOpen) } else { Ok(()) }
     }
 
     /// Queues a piece of a message, as one fragment. Control frames may go between the fragments, other messages
@@ -120,42 +135,62 @@ impl Sender {
     /// [`SendError::Closed`], [`SendError::Full`], [`SendError::KindChanged`] and [`SendError::NotUtf8`].
     pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
         self.check_room()?;
-        let begun = self.message;
-        let is_deflated = self.deflater.is_some() && self.compress.covers(chunk.data.len());
-        let mut message = begun.unwrap_or(OpenMessage::new(chunk.kind, is_deflated));
-        message.check(&chunk)?;
-        // §5.4: the first fragment says what the message is, the others continue it; RFC 7692 §6.1: the first one
-        // also says that it is compressed.
-        let (rsv, opcode) = match begun {
-            Some(_) => (0, OpCode::Continuation),
-            None => (if message.is_deflated { RSV1 } else { 0 }, opcode(chunk.kind)),
-        };
-        let payload = match self.deflater.as_mut().filter(|_| message.is_deflated) {
-            Some(deflater) if chunk.fin => deflater.finish(&chunk.data),
-            Some(deflater) => deflater.compress(&chunk.data),
-            None => chunk.data,
-        };
-        self.message = (!chunk.fin).then_some(message);
-        self.write(chunk.fin, rsv, opcode, payload);
-        Ok(())
+        self.encode_queue(usize::MAX);
+        self.encoder.chunk(chunk)
     }
 
-    /// Queues a ping.
+    /// Queues a whole message, and where there is no room does what `overflow` says. Messages that are posted while
+    /// another one is being sent in chunks wait for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`].
+    pub fn post(&mut self, message: impl Into<Outgoing>, overflow: Overflow) -> Result<Posted, SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed);
+        }
+        let mut dropped = 0;
+        while !self.has_room() {
+            match overflow {
+                Overflow::DropNewest => return Ok(Posted::Dropped),
+                Overflow::DropOldest => match self.queue.pop() {
+                    Some(_) => dropped += 1,
+                    None => break,
+                },
+                Overflow::Close(frame) => {
+                    self.queue.clear();
+                    self.write_close(Some(frame));
+                    return Ok(Posted::Closed);
+                }
+            }
+        }
+        self.queue.push(message.into());
+        Ok(if dropped > 0 { Posted::Replaced(dropped) } else { Posted::Queued })
+    }
+
+    /// Queues a ping, ahead of what was posted.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::Full`], and [`SendError::ControlTooLong`] above 125 bytes.
     pub fn ping(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
-        self.control(OpCode::Ping, payload.into())
+        let payload = payload.into();
+        self.check_control(&payload)?;
+        self.write_ping(payload);
+        Ok(())
     }
 
-    /// Queues a pong that nobody asked for, as a heartbeat (§5.5.3). Pings are answered without it.
+    /// Queues a pong, ahead of what was posted: one that nobody asked for, as a heartbeat (§5.5.3), or where pings are
+    /// [shown](Pings::Shown) an answer. Otherwise they are answered without it.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::Full`], and [`SendError::ControlTooLong`] above 125 bytes.
     pub fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
-        self.control(OpCode::Pong, payload.into())
+        let payload = payload.into();
+        self.check_control(&payload)?;
+        self.encoder.control(OpCode::Pong, payload);
+        Ok(())
     }
 
     /// Queues a Close frame, `None` for one without a code, behind all that is queued. Nothing can be sent after it.
@@ -176,27 +211,44 @@ impl Sender {
     pub fn reply<D>(&mut self, received: &Result<Option<Event<D>>, ProtocolError>) {
         match received {
             Ok(Some(Event::Ping(payload))) => self.answer(payload),
+            Ok(Some(Event::Pong(payload))) => self.round_trip.hear(payload),
             Ok(Some(Event::Close(frame))) => self.echo(frame.as_ref()),
             Err(error) => self.fail(*error),
             Ok(_) => {}
         }
     }
 
-    /// The bytes that wait for the wire.
+    /// The bytes that wait for the wire. Posted messages are among them as the others leave.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.write_pong();
-        &mut self.transmit
+        self.encode_queue(WINDOW);
+        self.encoder.transmit()
     }
 
-    /// How many bytes wait for the wire, a pong that is kept for later included.
+    /// How many bytes wait for the wire, with a pong that is kept for later and what posted messages take.
     pub fn unsent(&self) -> usize {
-        let kept = self.pongs.kept().map_or(0, |payload| self.keys.header_len() + payload.len());
-        self.transmit.remaining() + kept
+        let kept = self.pongs.kept().map_or(0, |payload| self.encoder.control_len(payload));
+        self.encoder.unsent() + kept + self.queue.bytes()
     }
 
     /// Whether the unsent output is below its limit, so that a message can be sent.
     pub fn has_room(&self) -> bool {
         self.unsent() == 0 || self.unsent() < self.unsent_limit
+    }
+
+    /// Whether a message that is being sent in chunks has not ended, so that no other can be sent (§5.4).
+    pub const fn is_message_open(&self) -> bool {
+        self.encoder.is_message_open()
+    }
+
+    /// What was sent: frames and messages count when they are encoded, bytes when they have left.
+    pub const fn traffic(&self) -> Traffic {
+        self.encoder.traffic()
+    }
+
+    /// How long the last ping that was answered took, from the tick that knew of it to the tick that knew of its pong.
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.last()
     }
 
     /// Tells the sender the time, and how many bytes the receiver has [`heard`](crate::Receiver::heard); returns when
@@ -209,9 +261,9 @@ impl Sender {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let flow = Flow { heard, sent: self.transmit.sent(), unsent: self.unsent() };
+        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.unsent() };
         match self.deadlines.tick(now, flow, self.waiting()) {
-            Ok(true) => self.write(true, 0, OpCode::Ping, Bytes::new()),
+            Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
             Err(timed_out) => {
                 self.timed_out = Some(timed_out);
@@ -219,6 +271,7 @@ impl Sender {
                 return Err(timed_out);
             }
         }
+        self.round_trip.tick(now);
         Ok(self.deadlines.next())
     }
 
@@ -235,9 +288,10 @@ impl Sender {
 
     /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
     pub fn abandon(&mut self) {
-        self.transmit.clear();
-        self.deflater = None;
+        self.queue.clear();
+        self.encoder.clear();
         self.pongs.forget();
+        self.round_trip.forget();
         self.abandoned = true;
     }
 
@@ -251,13 +305,6 @@ impl Sender {
         self.timed_out
     }
 
-    fn check_room(&self) -> Result<(), SendError> {
-        if self.is_closed() {
-            return Err(SendError::Closed);
-        }
-        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
-    }
-
     /// Whether nothing more can be said.
     pub(crate) const fn is_closed(&self) -> bool {
         self.closed.is_some() || self.abandoned || self.eof
@@ -267,31 +314,54 @@ impl Sender {
         if self.is_closed() { Waiting::Closing } else { Waiting::Open }
     }
 
-    fn control(&mut self, opcode: OpCode, payload: Bytes) -> Result<(), SendError> {
+    fn check_room(&self) -> Result<(), SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed);
+        }
+        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    fn check_control(&self, payload: &Bytes) -> Result<(), SendError> {
         self.check_room()?;
         // §5.5: control frames have a payload of 125 bytes or less.
-        if payload.len() > MAX_CONTROL {
-            return Err(SendError::ControlTooLong);
+        if payload.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
+    }
+
+    fn encode(&mut self, message: Outgoing) {
+        match message {
+            Outgoing::Message(message) => self.encoder.message(message, None),
+            Outgoing::Prepared(prepared) => self.encoder.prepared(&prepared),
         }
-        self.write(true, 0, opcode, payload);
-        Ok(())
+    }
+
+    /// Encodes posted messages while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
+    fn encode_queue(&mut self, limit: usize) {
+        while self.encoder.unsent() < limit && !self.is_message_open() {
+            let Some(message) = self.queue.pop() else { return };
+            self.encode(message);
+        }
     }
 
     /// §5.5.2: a ping is answered; §5.5.3: where several wait, answering the latest is enough.
     fn answer(&mut self, payload: &Bytes) {
-        if self.abandoned {
+        if self.abandoned || self.pings == Pings::Shown {
             return;
         }
         self.pongs.keep(payload.clone());
         self.write_pong();
     }
 
+    fn write_ping(&mut self, payload: Bytes) {
+        self.round_trip.ask(&payload);
+        self.encoder.control(OpCode::Ping, payload);
+    }
+
     fn write_pong(&mut self) {
-        let before = self.transmit.remaining();
-        if let Some(payload) = self.pongs.take(self.transmit.sent(), before) {
-            self.write(true, 0, OpCode::Pong, payload);
-            let after = self.transmit.remaining();
-            self.pongs.add(after - before, self.transmit.sent() + after as u64);
+        let before = self.encoder.unsent();
+        if let Some(payload) = self.pongs.take(self.traffic().bytes, before) {
+            self.encoder.control(OpCode::Pong, payload);
+            let after = self.encoder.unsent();
+            self.pongs.add(after - before, self.traffic().bytes + after as u64);
         }
     }
 
@@ -314,25 +384,15 @@ impl Sender {
     }
 
     fn write_close(&mut self, frame: Option<CloseFrame>) {
+        self.encode_queue(usize::MAX);
+        // What waits for the end of a message that does not come is not sent.
+        self.queue.clear();
         let mut payload = BytesMut::new();
         if let Some(frame) = &frame {
             frame.write(&mut payload);
         }
         self.closed = Some(frame);
-        self.deflater = None;
-        self.write(true, 0, OpCode::Close, payload.freeze());
-    }
-
-    fn write(&mut self, fin: bool, rsv: u8, opcode: OpCode, payload: Bytes) {
-        let masking_key = self.keys.next();
-        let header = Header { fin, rsv, opcode, masking_key, payload_len: payload.len() as u64 };
-        self.transmit.push(&header, payload);
-    }
-}
-
-const fn opcode(kind: Kind) -> OpCode {
-    match kind {
-        Kind::Text => OpCode::Text,
-        Kind::Binary => OpCode::Binary,
+        self.encoder.control(OpCode::Close, payload.freeze());
+        self.encoder.finish();
     }
 }

@@ -10,6 +10,8 @@ use crate::frame::{Header, MaskingKey};
 
 /// A payload shorter than this is copied behind its header; a longer one is chained.
 const COPIED_BELOW: usize = 4096;
+/// A whole frame shorter than this is copied behind what waits: sharing it would take more than it saves.
+const SHARED_FROM: usize = 256;
 
 /// Bytes that wait for the wire, in order.
 ///
@@ -38,9 +40,15 @@ impl Transmit {
             return self.tail.put_slice(&payload);
         }
         header.write(&mut self.tail);
-        self.seal();
-        self.sealed += payload.len();
-        self.segments.push_back(payload);
+        self.chain(payload);
+    }
+
+    /// A frame that others send as well.
+    pub(super) fn push_frame(&mut self, frame: &Bytes) {
+        if frame.len() < SHARED_FROM {
+            return self.tail.extend_from_slice(frame);
+        }
+        self.chain(frame.clone());
     }
 
     pub(super) fn clear(&mut self) {
@@ -58,8 +66,12 @@ impl Transmit {
         key.apply_onto(payload, &mut self.tail);
     }
 
-    fn seal(&mut self) {
-        let segment = self.tail.split().freeze();
+    fn chain(&mut self, segment: Bytes) {
+        if !self.tail.is_empty() {
+            let sealed = self.tail.split().freeze();
+            self.sealed += sealed.len();
+            self.segments.push_back(sealed);
+        }
         self.sealed += segment.len();
         self.segments.push_back(segment);
     }

@@ -1,342 +1,321 @@
-//! The drive loop: receive, flush, shut down, read, tick. Everything public in the adapter is a shell over it.
-//!
-//! All progress is in the fields, so that a future over these functions can be dropped at any time. Each function
-//! registers the task with all that it waits for before it gives `Pending`.
+//! Who asks the pump for what: tasks that receive, tasks that send, and tasks that do both by turns.
 
-use core::{
-    future::Future,
-    pin::{Pin, pin},
-    task::{Context, Poll, ready},
-    time::Duration,
-};
-use std::io;
+use core::task::{Context, Poll, ready};
 
-use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use bytes::{Buf, BytesMut};
+use ::tokio::io::{AsyncRead, AsyncWrite};
+use bytes::BytesMut;
 
 use super::{
-    Ended, Error, block,
-    clock::Clock,
-    wakers::{Side, Wakers},
+    Ended, Error, NotSent,
+    pump::{Pump, TURNS, View},
+    wakers::{Due, NOWHERE, Place, SENDING, Until, Wakers},
 };
 use crate::{
-    connection::Connection,
-    error::{ProtocolError, SendError, TimedOut},
+    connection::{Connection, State},
+    error::SendError,
     event::{Chunk, Event, Message},
+    frame::{CloseCode, CloseFrame},
+    send::Outgoing,
 };
 
-/// How many reads one poll makes, or how many messages it drops.
-const TURNS: usize = 64;
+const EVENTS: View<Message, Event> = View { receive: Connection::receive, pick: Some };
+const MESSAGES: View<Message, Message> = View { receive: Connection::receive, pick: data };
+const CHUNKS: View<Chunk, Chunk> = View { receive: Connection::receive_chunk, pick: data };
 
-/// One of the two views of the machine.
-type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
-
-/// Whether the peer's silence counts.
-type Tick = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
+fn data<D>(event: Event<D>) -> Option<D> {
+    match event {
+        Event::Data(data) => Some(data),
+        _ => None,
+    }
+}
 
 /// What was received and not yet asked for.
 #[derive(Debug)]
 enum Held {
-    Message(Message),
+    Event(Event),
     Chunk(Chunk),
+}
+
+/// What the application asked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Message,
+    Event,
+    /// A chunk that did not end its message.
+    Chunk,
+}
+
+/// What can change while a task polls.
+#[derive(Clone, Copy, Debug)]
+struct Glance {
+    state: State,
+    has_output: bool,
+    listener: Listener,
+}
+
+/// Who receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// The task that sends, by turns.
+    Same,
+    /// The task that sends, and it has sent since it last received.
+    Busy,
+    /// A task of its own.
+    Other,
+    /// Nobody: what comes is dropped.
+    Nobody,
 }
 
 #[derive(Debug)]
 pub(super) struct Driver<T> {
-    pub(super) io: T,
-    pub(super) connection: Connection,
-    pub(super) input: BytesMut,
-    clock: Clock,
+    pub(super) pump: Pump<T>,
     wakers: Wakers,
     /// What came while the application was only sending.
     held: Option<Held>,
-    /// The application is receiving a message in chunks.
-    in_chunks: bool,
-    /// The application has sent since it last asked for a message.
-    only_sending: bool,
-    /// The stream was written to and not flushed.
-    unflushed: bool,
-    /// The stream was shut down for writing, or cannot be.
-    shut: bool,
-    /// How the stream failed.
-    broken: Option<io::ErrorKind>,
+    asked: Asked,
+    listener: Listener,
+    /// Whose message it is that is being sent in chunks.
+    lane: Place,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
         Self {
-            io,
-            connection,
-            input,
-            clock: Clock::new(),
+            pump: Pump::new(io, connection, input),
             wakers: Wakers::default(),
             held: None,
-            in_chunks: false,
-            only_sending: false,
-            unflushed: false,
-            shut: false,
-            broken: None,
+            asked: Asked::Message,
+            listener: Listener::Same,
+            lane: SENDING,
         }
     }
 
+    /// Polls for the task in this place; tasks in others that have something to do are returned.
+    pub(super) fn poll<R>(
+        &mut self,
+        place: Place,
+        until: Until,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<R>,
+    ) -> (Poll<R>, Due) {
+        let before = self.glance();
+        let polled = match self.wakers.enter(place, cx.waker(), until) {
+            Some(all) => poll(self, &mut Context::from_waker(&all)),
+            None => poll(self, cx),
+        };
+        if polled.is_pending() {
+            self.wakers.wait(place, cx.waker(), until);
+        } else {
+            self.wakers.leave(place);
+        }
+        let is_left = polled.is_ready() && self.is_work_left(before);
+        (polled, self.wakers.due(place, |until| is_left || self.is_met(until)))
+    }
+
     /// The next message, or how it ended. What is left of one that was received in chunks is skipped.
-    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.poll_on(Side::Receiving, cx, Self::poll_message)
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.ask(Asked::Message);
+        match self.held.take() {
+            Some(Held::Event(Event::Data(message))) => Poll::Ready(Ok(Some(message))),
+            _ => self.pump.poll_next(cx, &MESSAGES),
+        }
+    }
+
+    /// The next message or control frame, or how it ended.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        self.ask(Asked::Event);
+        match self.held.take() {
+            Some(Held::Event(event)) => Poll::Ready(Ok(Some(event))),
+            _ => self.pump.poll_next(cx, &EVENTS),
+        }
     }
 
     /// The next piece of a message, or how it ended.
-    pub(super) fn poll_recv_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
-        self.poll_on(Side::Receiving, cx, Self::poll_chunk)
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        let received = match self.held.take() {
+            Some(Held::Chunk(chunk)) => Ok(Some(chunk)),
+            Some(Held::Event(Event::Data(message))) => Ok(Some(message.into())),
+            _ => {
+                self.ask(self.asked);
+                ready!(self.pump.poll_next(cx, &CHUNKS))
+            }
+        };
+        let is_begun = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
+        self.ask(if is_begun { Asked::Chunk } else { Asked::Message });
+        Poll::Ready(received)
     }
 
-    /// Ready when a message can be queued.
-    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_on(Side::Sending, cx, |driver, cx| {
-            if !driver.connection.has_room() {
-                let _ = driver.poll_attend(cx);
+    /// The first piece of the next message, or how it ended. What is left of the one before is skipped.
+    pub(super) fn poll_first_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        for _ in 0..TURNS {
+            let is_within = self.asked == Asked::Chunk;
+            let chunk = ready!(self.poll_chunk(cx));
+            if !is_within || !matches!(chunk, Ok(Some(_))) {
+                return Poll::Ready(chunk);
             }
-            if driver.connection.has_room() { Poll::Ready(driver.check_open()) } else { Poll::Pending }
-        })
+        }
+        self.pump.yield_now(cx);
+        Poll::Pending
     }
 
-    /// Ready when all that is queued is with the system.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_on(Side::Sending, cx, |driver, cx| {
-            // An application that never asks for messages has its pings answered all the same.
-            if driver.poll_write(cx).is_pending() || driver.only_sending {
-                let _ = driver.poll_attend(cx);
-            }
-            driver.only_sending = true;
-            if driver.is_flushed() { Poll::Ready(driver.check_stream()) } else { Poll::Pending }
-        })
+    /// Ready when `accept` has queued something, with the position where it ends, or why nothing can be queued. Control
+    /// frames have no lane: they go between the fragments of any message (§5.4).
+    pub(super) fn poll_accept(
+        &mut self,
+        lane: Option<Place>,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Poll<Result<u64, Error>> {
+        if !self.has_room(lane) {
+            let _ = self.poll_attend(cx);
+        }
+        if let Err(error) = self.pump.check_open() {
+            return Poll::Ready(Err(error));
+        }
+        if !self.has_room(lane) {
+            return Poll::Pending;
+        }
+        accept(&mut self.pump.connection)?;
+        self.lane = lane.unwrap_or(self.lane);
+        Poll::Ready(Ok(self.pump.position()))
+    }
+
+    /// Ready when all that was queued up to this position is with the system.
+    pub(super) fn poll_sent(&mut self, position: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // An application that never asks for messages has its pings answered all the same.
+        let is_deaf = matches!(self.listener, Listener::Busy | Listener::Nobody);
+        if self.pump.poll_write(cx).is_pending() || is_deaf {
+            let _ = self.poll_attend(cx);
+        }
+        if self.listener == Listener::Same {
+            self.listener = Listener::Busy;
+        }
+        if self.pump.is_sent(position) { Poll::Ready(self.pump.check_stream()) } else { Poll::Pending }
     }
 
     /// Ready when the closing handshake is over, one way or another. Messages that still come are dropped.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.poll_on(Side::Sending, cx, |driver, cx| {
-            for _ in 0..TURNS {
-                if !matches!(ready!(driver.poll_message(cx)), Ok(Some(_))) {
-                    return Poll::Ready(Ended::of(&driver.connection, driver.broken));
-                }
-            }
-            driver.yield_now(cx);
-            Poll::Pending
-        })
-    }
-
-    /// How the connection ended, once it has.
-    pub(super) fn ended(&self) -> Option<Ended> {
-        self.is_over().then(|| Ended::of(&self.connection, self.broken))
-    }
-
-    /// Polls for the task on one side, and wakes the one on the other if there is news for it.
-    fn poll_on<R>(
-        &mut self,
-        side: Side,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        let polled = match self.wakers.enter(side, cx.waker()) {
-            Some(both) => poll(self, &mut Context::from_waker(&both)),
-            None => poll(self, cx),
-        };
-        let state = self.connection.state();
-        if polled.is_pending() {
-            self.wakers.wait(side, cx.waker(), state);
-        }
-        let is_news = match side.other() {
-            Side::Receiving => self.held.is_some(),
-            Side::Sending => self.is_flushed() || self.connection.has_room(),
-        };
-        if self.wakers.seen(side.other()).is_some_and(|seen| is_news || seen != state || self.is_over()) {
-            self.wakers.wake(side.other());
-        }
-        polled
-    }
-
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.only_sending = false;
-        self.in_chunks = false;
-        match self.held.take() {
-            Some(Held::Message(message)) => Poll::Ready(Ok(Some(message))),
-            Some(Held::Chunk(_)) | None => self.poll_drive(cx, Connection::receive),
-        }
-    }
-
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
-        self.only_sending = false;
-        let received = match self.held.take() {
-            Some(Held::Chunk(chunk)) => Ok(Some(chunk)),
-            Some(Held::Message(message)) => Ok(Some(message.into())),
-            None => ready!(self.poll_drive(cx, Connection::receive_chunk)),
-        };
-        self.in_chunks = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
-        Poll::Ready(received)
-    }
-
-    fn poll_drive<D>(&mut self, cx: &mut Context<'_>, receive: Receive<D>) -> Poll<Result<Option<D>, Error>> {
+        self.held = None;
         for _ in 0..TURNS {
-            // A breach is told to the peer before it is returned.
-            while let Ok(Some(event)) = receive(&mut self.connection, &mut self.input) {
-                if let Event::Data(data) = event {
-                    return Poll::Ready(Ok(Some(data)));
-                }
+            if !matches!(ready!(self.poll_message(cx)), Ok(Some(_))) {
+                break;
             }
-            let _ = self.poll_write(cx);
-            if self.connection.wants_shutdown() {
-                let _ = self.poll_shutdown(cx);
-            }
-            if self.is_over() {
-                block::give_back(&mut self.input);
-                return Poll::Ready(self.outcome().map(|()| None));
-            }
-            if self.connection.wants_read() && self.poll_read(cx).is_ready() {
-                continue;
-            }
-            block::give_back(&mut self.input);
-            ready!(self.poll_tick(cx));
         }
-        self.yield_now(cx);
+        if let Some(ended) = self.pump.ended() {
+            return Poll::Ready(ended);
+        }
+        self.pump.yield_now(cx);
         Poll::Pending
     }
 
-    /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
-    fn yield_now(&mut self, cx: &mut Context<'_>) {
-        let _ = self.poll_tick(cx);
-        cx.waker().wake_by_ref();
+    /// Ready when the connection is over. Messages are left to who receives them.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let _ = self.poll_attend(cx);
+        self.pump.ended().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// All that `recv` does, up to the next message, which is held until the application asks for it. Ready when the
+    fn ask(&mut self, asked: Asked) {
+        self.asked = asked;
+        if self.listener == Listener::Busy {
+            self.listener = Listener::Same;
+        }
+    }
+
+    /// All that receiving does, up to the next message, which is held until the application asks for it. Ready when the
     /// connection is over.
     fn poll_attend(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.listener == Listener::Nobody {
+            return self.poll_close(cx).map(|_| ());
+        }
         if self.held.is_none() {
-            let received = if self.in_chunks {
-                self.poll_drive(cx, Connection::receive_chunk).map_ok(|chunk| chunk.map(Held::Chunk))
-            } else {
-                self.poll_drive(cx, Connection::receive).map_ok(|message| message.map(Held::Message))
+            let held = match self.asked {
+                Asked::Chunk => ready!(self.pump.poll_next(cx, &CHUNKS)).map(|held| held.map(Held::Chunk)),
+                Asked::Event => ready!(self.pump.poll_next(cx, &EVENTS)).map(|held| held.map(Held::Event)),
+                Asked::Message => ready!(self.pump.poll_next(cx, &MESSAGES))
+                    .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
             };
-            match ready!(received) {
+            match held {
                 Ok(Some(held)) => self.held = Some(held),
                 Ok(None) | Err(_) => return Poll::Ready(()),
             }
         }
-        let _ = self.poll_write(cx);
-        while !self.is_over() && self.poll_tick_with(cx, Connection::tick_unread).is_ready() {}
-        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+        self.pump.poll_unread(cx)
+    }
+}
+
+impl<T> Driver<T> {
+    /// Does something that does not wait; the tasks that have something to do are returned.
+    pub(super) fn with<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> (R, Due) {
+        let before = self.glance();
+        let called = call(self);
+        let is_left = self.is_work_left(before);
+        (called, self.wakers.due(NOWHERE, |until| is_left || self.is_met(until)))
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        block::borrow(&mut self.input);
-        match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
-            Ok(1..) => {}
-            Ok(0) => self.end(None),
-            Err(error) => self.end(Some(error.kind())),
+    /// A task gives up its place.
+    pub(super) fn leave(&mut self, place: Place) {
+        self.wakers.leave(place);
+    }
+
+    /// Queues a message at once, or gives it back.
+    pub(super) fn try_send(&mut self, message: Outgoing) -> Result<(), NotSent> {
+        if let Err(error) = self.pump.connection.check_send() {
+            return Err(NotSent { message, error });
         }
-        Poll::Ready(())
+        // It cannot fail after the check.
+        let _ = self.pump.connection.send(message);
+        Ok(())
     }
 
-    /// Writes and flushes what waits; a stream that fails is not written to again.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let written = ready!(self.poll_write_all(cx));
-        if let Err(error) = written {
-            self.broken.get_or_insert(error.kind());
-            self.abandon();
-            self.shut = true;
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.connection.transmit().has_remaining() {
-            let written = ready!(pin!(self.io.write_buf(self.connection.transmit())).poll(cx))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.unflushed = true;
-        }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.shut && !self.unflushed {
-            // A stream that cannot be shut down is closed all the same.
-            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
-            self.shut = true;
-        }
-        Poll::Ready(())
-    }
-
-    /// Ready when a deadline has come, and with it something to do.
-    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_tick_with(cx, Connection::tick)
-    }
-
-    fn poll_tick_with(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
-        let unsent = self.connection.unsent();
-        match tick(&mut self.connection, self.clock.now()) {
-            Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
-            Ok(_) => Poll::Ready(()),
-            Err(_) => {
-                self.abandon();
-                Poll::Ready(())
-            }
+    /// The sender in this lane is gone: a message that it has left unfinished must not look finished (§5.4).
+    pub(super) fn release(&mut self, lane: Place) {
+        if self.lane == lane && self.pump.connection.is_message_open() {
+            let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "message abandoned");
+            // An error says that the connection is closing already.
+            let _ = self.pump.connection.close(frame.ok());
         }
     }
 
-    fn end(&mut self, broken: Option<io::ErrorKind>) {
-        if self.broken.is_none() {
-            self.broken = broken;
-        }
-        // What it says is told by `outcome`.
-        if self.connection.receive_eof().is_err() || broken.is_some() {
-            self.abandon();
-        }
+    /// Says who receives from now on.
+    pub(super) const fn set_listener(&mut self, listener: Listener) {
+        self.listener = listener;
     }
 
-    /// Gives up what is queued or half-written.
-    fn abandon(&mut self) {
-        self.connection.abandon();
-        self.unflushed = false;
-    }
-
-    fn is_flushed(&self) -> bool {
-        self.connection.unsent() == 0 && !self.unflushed
-    }
-
-    fn is_over(&self) -> bool {
-        self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
-    }
-
-    /// Whether it ended well. It is final either way.
-    pub(super) fn outcome(&self) -> Result<(), Error> {
-        match Ended::of(&self.connection, self.broken) {
-            Ended::Clean { .. } => Ok(()),
-            Ended::Vanished(None) => Err(Error::Vanished),
-            Ended::Vanished(Some(kind)) => Err(Error::Io(kind.into())),
-            Ended::TimedOut(timed_out) => Err(Error::TimedOut(timed_out)),
-            Ended::Violation { error, .. } => Err(Error::Protocol(error)),
+    /// What was begun in one lane goes on in another.
+    pub(super) fn move_lane(&mut self, from: Place, to: Place) {
+        if self.lane == from {
+            self.lane = to;
         }
     }
 
-    /// Why nothing more can be sent, if so.
-    fn check_open(&self) -> Result<(), Error> {
-        self.check_stream()?;
-        if self.connection.sent_close().is_some() { Err(SendError::Closed.into()) } else { Ok(()) }
+    fn glance(&self) -> Glance {
+        let connection = &self.pump.connection;
+        Glance { state: connection.state(), has_output: connection.unsent() > 0, listener: self.listener }
     }
 
-    /// Why what was queued could not be written, if so.
-    fn check_stream(&self) -> Result<(), Error> {
-        if self.is_over() {
-            return self.outcome();
+    /// Whether there is output to write, a deadline to keep or a stream to read that no task which waits can know of.
+    fn is_work_left(&self, before: Glance) -> bool {
+        let now = self.glance();
+        let has_new_output = now.has_output && !before.has_output;
+        let is_deserted = now.listener == Listener::Nobody && before.listener != Listener::Nobody;
+        has_new_output || is_deserted || now.state != before.state
+    }
+
+    fn is_met(&self, until: Until) -> bool {
+        match until {
+            Until::Received => self.held.is_some() || self.pump.is_over(),
+            Until::Room(lane) => self.has_room(lane),
+            Until::Sent(position) => self.pump.is_sent(position) || self.pump.is_over(),
+            Until::Over => self.pump.is_over(),
         }
-        match (self.broken, self.connection.error()) {
-            (Some(kind), _) => Err(Error::Io(kind.into())),
-            (None, Some(error)) => Err(error.into()),
-            (None, None) => Ok(()),
+    }
+
+    /// Whether something can be queued, or refused at once. A message that was begun in another lane is waited for.
+    fn has_room(&self, lane: Option<Place>) -> bool {
+        match self.pump.connection.check_send() {
+            Err(SendError::Full) => false,
+            Err(SendError::MessageOpen) => lane.is_none_or(|lane| lane == self.lane),
+            _ => true,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{boxed::Box, error, fmt, io};
 use crate::{
     error::{ProtocolError, SendError, TimedOut},
     handshake::{HandshakeError, InvalidUri, Rejection},
+    send::Outgoing,
 };
 
 /// Why a call on a [`WebSocket`](super::WebSocket), or the making of one, failed.
@@ -61,6 +62,47 @@ impl error::Error for Error {
             Self::Uri(error) => Some(error),
             Self::Vanished | Self::TlsNeeded => None,
         }
+    }
+}
+
+/// For code that speaks of bytes: a [`Reader`](super::Reader), a [`Writer`](super::Writer), and what is built on them.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(_) | Error::Rejected(_) | Error::Handshake(_) | Error::TlsNeeded => {
+                io::ErrorKind::Other
+            }
+            Error::Vanished => io::ErrorKind::UnexpectedEof,
+            Error::Protocol(_) => io::ErrorKind::InvalidData,
+            Error::TimedOut(_) => io::ErrorKind::TimedOut,
+            Error::Send(SendError::Closed) => io::ErrorKind::BrokenPipe,
+            Error::Send(_) | Error::Uri(_) => io::ErrorKind::InvalidInput,
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
+        }
+    }
+}
+
+/// A message that was not sent, and why not.
+#[derive(Clone, Debug)]
+pub struct NotSent {
+    /// The message.
+    pub message: Outgoing,
+    /// Why it was not sent; [`SendError::Full`] and [`SendError::MessageOpen`] pass.
+    pub error: SendError,
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message not sent: {}", self.error)
+    }
+}
+
+impl error::Error for NotSent {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.error)
     }
 }
 

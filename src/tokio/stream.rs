@@ -9,7 +9,11 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{Error, WebSocket};
+use super::{
+    Error, Receiver, Sender, WebSocket,
+    drive::Driver,
+    wakers::{SENDING, Until},
+};
 use crate::{event::Message, frame::CloseFrame};
 
 /// Messages until both ends have closed. An error is the last item.
@@ -20,7 +24,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<T> {
         if self.told {
             return Poll::Ready(None);
         }
-        let received = ready!(self.driver.poll_recv(cx)).transpose();
+        let received =
+            ready!(self.receiving().poll_once(Until::Received, cx, Driver::poll_message)).transpose();
+        self.told = !matches!(received, Some(Ok(_)));
+        Poll::Ready(received)
+    }
+}
+
+/// Messages until both ends have closed. An error is the last item.
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<T> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.told {
+            return Poll::Ready(None);
+        }
+        let received = ready!(self.line().poll_once(Until::Received, cx, Driver::poll_message)).transpose();
         self.told = !matches!(received, Some(Ok(_)));
         Poll::Ready(received)
     }
@@ -31,19 +50,57 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_room(cx)
+        let lane = Some(SENDING);
+        let accepted = self
+            .sending()
+            .poll_once(Until::Room(lane), cx, |driver, cx| driver.poll_accept(lane, cx, |_| Ok(())));
+        accepted.map_ok(|_| ())
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Ok(self.driver.connection.send(message)?)
+        Ok(self.driver.pump.connection.send(message)?)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_flush(cx)
+        let position = self.driver.pump.position();
+        self.sending().poll_once(Until::Sent(position), cx, |driver, cx| driver.poll_sent(position, cx))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.start_close(CloseFrame::NORMAL);
-        self.driver.poll_close(cx).map(|_| self.driver.outcome())
+        self.sending()
+            .poll_once(Until::Over, cx, |driver, cx| driver.poll_close(cx).map(|_| driver.pump.outcome()))
+    }
+}
+
+/// Queues messages, one of which it keeps until there is room, and closes with 1000.
+impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Sender<T> {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(message) = self.next.take() else { return Poll::Ready(Ok(())) };
+        let (lane, mut next) = (Some(self.lane), Some(message));
+        let accepted = self.own_line().poll_once(Until::Room(lane), cx, |driver, cx| {
+            driver.poll_accept(lane, cx, |connection| next.take().map_or(Ok(()), |it| connection.send(it)))
+        });
+        self.next = next;
+        accepted.map_ok(|_| ())
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.next = Some(message);
+        Ok(())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.as_mut().poll_ready(cx))?;
+        self.own_line().poll_once(Until::Sent(u64::MAX), cx, |driver, cx| driver.poll_sent(u64::MAX, cx))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.as_mut().poll_ready(cx))?;
+        self.start_close(CloseFrame::NORMAL);
+        self.own_line()
+            .poll_once(Until::Over, cx, |driver, cx| driver.poll_over(cx).map(|_| driver.pump.outcome()))
     }
 }

@@ -1,96 +1,128 @@
-//! The tasks that wait for one stream: one that receives, and one that sends.
+//! The tasks that wait for one stream, each in a place of its own.
 //!
-//! A stream wakes the task that has polled it last, and a task that stops waiting leaves it so. Where two tasks wait, as
-//! the two ends of a split `Stream` and `Sink` do, the stream is polled with a waker that wakes them both.
+//! A stream wakes the task that has polled it last, and a task that stops waiting leaves it so. Where several tasks wait,
+//! the stream is polled with a waker that wakes them all.
 
-use core::task::Waker;
+use core::{mem, task::Waker};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Wake,
+    vec::Vec,
 };
 
-use crate::connection::State;
+/// Where a task waits. The first two are fixed, the others are given out by the halves of a connection.
+pub(super) type Place = usize;
+
+/// The place of the task that receives.
+pub(super) const RECEIVING: Place = 0;
+/// The place of the task that sends, if there is one.
+pub(super) const SENDING: Place = 1;
+/// The place of a task that does not wait.
+pub(super) const NOWHERE: Place = usize::MAX;
 
 /// What a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Receiving,
-    Sending,
+pub(super) enum Until {
+    /// Something was received.
+    Received,
+    /// Something can be queued in this lane, or a control frame.
+    Room(Option<Place>),
+    /// What was queued up to this position in the output has left.
+    Sent(u64),
+    /// The connection is over.
+    Over,
 }
 
-impl Side {
-    pub(super) const fn other(self) -> Self {
-        match self {
-            Self::Receiving => Self::Sending,
-            Self::Sending => Self::Receiving,
-        }
-    }
+#[derive(Debug)]
+struct Waiting {
+    place: Place,
+    waker: Waker,
+    until: Until,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Wakers {
-    waiting: [Option<Waiting>; 2],
-    /// Made when two tasks are first seen.
-    both: Option<Arc<Both>>,
-}
-
-/// A task that was told to wait, and the state of the connection that it then saw.
-#[derive(Debug)]
-struct Waiting {
-    waker: Waker,
-    state: State,
+    /// The only task that waits, as long as two were never seen.
+    one: Option<Waiting>,
+    many: Option<Arc<Many>>,
 }
 
 impl Wakers {
-    /// What to poll the stream with for this task: a waker of both sides, if another task waits on the other one.
-    pub(super) fn enter(&mut self, side: Side, waker: &Waker) -> Option<Waker> {
-        self.waiting[side as usize] = None;
-        let other = self.waiting[side.other() as usize].as_ref().map(|other| &other.waker);
-        if self.both.is_none() && other.is_none_or(|other| other.will_wake(waker)) {
+    /// Enters a task that is about to poll; returns what to poll the stream with, if others wait as well.
+    pub(super) fn enter(&mut self, place: Place, waker: &Waker, until: Until) -> Option<Waker> {
+        let other = self.one.take().filter(|one| one.place != place);
+        if self.many.is_none() && other.is_none() {
             return None;
         }
-        let both = self.both.get_or_insert_default();
-        both.set(side, Some(waker));
-        both.set(side.other(), other);
-        Some(both.clone().into())
+        let many = self.many.get_or_insert_default();
+        many.waiting().extend(other);
+        many.set(Waiting { place, waker: waker.clone(), until });
+        Some(many.clone().into())
     }
 
-    /// Notes that the task waits.
-    pub(super) fn wait(&mut self, side: Side, waker: &Waker, state: State) {
-        self.waiting[side as usize] = Some(Waiting { waker: waker.clone(), state });
+    /// The task that has entered goes on waiting.
+    pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
+        if self.many.is_none() {
+            self.one = Some(Waiting { place, waker: waker.clone(), until });
+        }
     }
 
-    /// The state that a task which waits on this side has seen.
-    pub(super) fn seen(&self, side: Side) -> Option<State> {
-        self.waiting[side as usize].as_ref().map(|waiting| waiting.state)
+    /// The task does not wait any more.
+    pub(super) fn leave(&mut self, place: Place) {
+        self.one.take_if(|one| one.place == place);
+        if let Some(many) = &self.many {
+            many.waiting().retain(|waiting| waiting.place != place);
+        }
     }
 
-    /// Wakes the task that waits on this side.
-    pub(super) fn wake(&mut self, side: Side) {
-        if let Some(waiting) = self.waiting[side as usize].take() {
-            waiting.waker.wake();
+    /// The tasks in other places that have something to do.
+    pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
+        let is_other = |waiting: &&Waiting| waiting.place != place && is_due(waiting.until);
+        let waker = |waiting: &Waiting| waiting.waker.clone();
+        let one = self.one.iter().filter(is_other).map(waker);
+        match &self.many {
+            Some(many) => Due(many.waiting().iter().filter(is_other).map(waker).collect()),
+            None => Due(one.collect()),
         }
     }
 }
 
-#[derive(Debug, Default)]
-struct Both(Mutex<[Option<Waker>; 2]>);
+/// Tasks to wake, once nothing is locked.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Due(Vec<Waker>);
 
-impl Both {
-    fn set(&self, side: Side, waker: Option<&Waker>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[side as usize] = waker.cloned();
+impl Due {
+    pub(super) fn wake(self) {
+        self.0.into_iter().for_each(Waker::wake);
     }
 }
 
-impl Wake for Both {
+/// All tasks that wait.
+#[derive(Debug, Default)]
+struct Many(Mutex<Vec<Waiting>>);
+
+impl Many {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, new: Waiting) {
+        let mut all = self.waiting();
+        match all.iter_mut().find(|waiting| waiting.place == new.place) {
+            Some(waiting) => drop(mem::replace(waiting, new)),
+            None => all.push(new),
+        }
+    }
+}
+
+impl Wake for Many {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for waker in wakers.into_iter().flatten() {
-            waker.wake();
-        }
+        let wakers: Vec<Waker> = self.waiting().iter().map(|waiting| waiting.waker.clone()).collect();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }

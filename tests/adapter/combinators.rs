@@ -135,7 +135,7 @@ async fn the_two_ends_of_a_split_wait_in_two_tasks() {
     let (client, server) = tokio::join!(client(ours, request), accept(theirs));
     let (mut client, server) = (client.unwrap(), server.unwrap());
 
-    let (mut sink, mut stream) = server.split();
+    let (sink, mut stream) = server.split();
     let reader = tokio::spawn(async move {
         let mut heard = Vec::new();
         while let Some(Ok(message)) = stream.next().await {
@@ -147,7 +147,7 @@ async fn the_two_ends_of_a_split_wait_in_two_tasks() {
         // Longer than the stream takes at once: the sender waits, and so does the reader.
         let message = format!("{round:0100}");
         yield_now().await;
-        let (sent, received) = tokio::join!(sink.send(message.clone().into()), client.recv());
+        let (sent, received) = tokio::join!(sink.send(message.clone()), client.recv());
         sent.unwrap();
         assert_eq!(received.unwrap(), Some(message.into()));
     }

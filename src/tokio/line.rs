@@ -1,0 +1,146 @@
+//! A task's way to the driver: straight, or through the lock of the halves.
+
+use core::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    Error,
+    drive::Driver,
+    split::Split,
+    wakers::{Place, Until},
+};
+use crate::{connection::Connection, error::SendError};
+
+/// One task's way to the driver. It leaves its place when it is dropped.
+#[derive(Debug)]
+pub(super) struct Line<'a, T> {
+    way: Way<'a, T>,
+    place: Place,
+    waits: bool,
+}
+
+#[derive(Debug)]
+enum Way<'a, T> {
+    Straight(&'a mut Driver<T>),
+    Locked(&'a Split<T>),
+}
+
+impl<'a, T> Line<'a, T> {
+    pub(super) const fn straight(driver: &'a mut Driver<T>, place: Place) -> Self {
+        Self { way: Way::Straight(driver), place, waits: false }
+    }
+
+    pub(super) const fn locked(split: &'a Split<T>, place: Place) -> Self {
+        Self { way: Way::Locked(split), place, waits: false }
+    }
+
+    /// Does something that does not wait.
+    pub(super) fn with<R>(&mut self, call: impl FnOnce(&mut Driver<T>) -> R) -> R {
+        match &mut self.way {
+            Way::Straight(driver) => {
+                let (called, due) = driver.with(call);
+                due.wake();
+                called
+            }
+            Way::Locked(split) => split.with(call),
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
+    /// Polls the driver for this task.
+    pub(super) fn poll<R>(
+        &mut self,
+        until: Until,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let (polled, due) = match &mut self.way {
+            Way::Straight(driver) => driver.poll(self.place, until, cx, poll),
+            Way::Locked(split) => split.lock().poll(self.place, until, cx, poll),
+        };
+        self.waits = polled.is_pending();
+        due.wake();
+        polled
+    }
+
+    /// Polls the driver for a task that keeps no line: it stays in its place until it polls again.
+    pub(super) fn poll_once<R>(
+        mut self,
+        until: Until,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let polled = self.poll(until, cx, poll);
+        self.waits = false;
+        polled
+    }
+
+    /// What the driver gives when it is ready.
+    pub(super) async fn wait<R>(
+        mut self,
+        until: Until,
+        mut poll: impl FnMut(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> R {
+        poll_fn(|cx| self.poll(until, cx, &mut poll)).await
+    }
+
+    /// Queues something as soon as there is room; returns the position where it ends.
+    pub(super) fn poll_accept(
+        &mut self,
+        lane: Option<Place>,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Poll<Result<u64, Error>> {
+        self.poll(Until::Room(lane), cx, |driver, cx| driver.poll_accept(lane, cx, accept))
+    }
+
+    pub(super) fn poll_sent(&mut self, position: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(Until::Sent(position), cx, |driver, cx| driver.poll_sent(position, cx))
+    }
+
+    /// Queues something as soon as there is room.
+    pub(super) async fn feed<M>(
+        &mut self,
+        lane: Option<Place>,
+        message: M,
+        accept: fn(&mut Connection, M) -> Result<(), SendError>,
+    ) -> Result<u64, Error> {
+        let mut message = Some(message);
+        let mut accept =
+            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
+        poll_fn(|cx| self.poll_accept(lane, cx, &mut accept)).await
+    }
+
+    /// Queues something as soon as there is room, and waits until it is with the system.
+    pub(super) async fn send<M>(
+        mut self,
+        lane: Option<Place>,
+        message: M,
+        accept: fn(&mut Connection, M) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let position = self.feed(lane, message, accept).await?;
+        poll_fn(|cx| self.poll_sent(position, cx)).await
+    }
+
+    /// Waits until all that is queued is with the system.
+    pub(super) async fn flush(mut self) -> Result<(), Error> {
+        let position = self.with(|driver| driver.pump.position());
+        poll_fn(|cx| self.poll_sent(position, cx)).await
+    }
+}
+
+impl<T> Drop for Line<'_, T> {
+    fn drop(&mut self) {
+        if self.waits {
+            match &mut self.way {
+                Way::Straight(driver) => driver.leave(self.place),
+                Way::Locked(split) => split.lock().leave(self.place),
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The drive loop: receive, flush, shut down, read, tick. Everything public in the adapter is a shell over it.
+//!
+//! All progress is in the fields, so that a future over these functions can be dropped at any time. Each function
+//! registers the task with all that it waits for before it gives `Pending`.
+
+use core::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use std::io;
+
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::{Buf, BytesMut};
+
+use super::{Ended, Error, block, clock::Clock};
+use crate::{
+    connection::Connection,
+    error::{ProtocolError, SendError, TimedOut},
+    event::Event,
+};
+
+/// How many reads one poll makes, or how many messages it drops.
+pub(super) const TURNS: usize = 64;
+
+/// How to receive, and what of it is asked for.
+pub(super) struct View<D, R> {
+    pub(super) receive: Receive<D>,
+    pub(super) pick: fn(Event<D>) -> Option<R>,
+}
+
+/// One of the two ways to call the machine.
+type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
+
+/// Whether the peer's silence counts.
+type Tick = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
+
+/// The machine on its stream.
+#[derive(Debug)]
+pub(super) struct Pump<T> {
+    pub(super) io: T,
+    pub(super) connection: Connection,
+    pub(super) input: BytesMut,
+    clock: Clock,
+    /// How much of the output the stream was made to pass on.
+    flushed: u64,
+    /// The stream was shut down for writing, or cannot be.
+    shut: bool,
+    /// How the stream failed.
+    broken: Option<io::ErrorKind>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
+    pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
+        let flushed = connection.sent().bytes;
+        Self { io, connection, input, clock: Clock::new(), flushed, shut: false, broken: None }
+    }
+
+    /// The next of what is asked for, or how it ended.
+    pub(super) fn poll_next<D, R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        view: &View<D, R>,
+    ) -> Poll<Result<Option<R>, Error>> {
+        for _ in 0..TURNS {
+            // A breach is told to the peer before it is returned.
+            while let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) {
+                if matches!(event, Event::Pong(_)) {
+                    // The round trip ends here.
+                    let _ = self.poll_tick(cx);
+                }
+                if let Some(wanted) = (view.pick)(event) {
+                    return Poll::Ready(Ok(Some(wanted)));
+                }
+            }
+            let _ = self.poll_write(cx);
+            if self.connection.wants_shutdown() {
+                let _ = self.poll_shutdown(cx);
+            }
+            if self.is_over() {
+                block::give_back(&mut self.input);
+                return Poll::Ready(self.outcome().map(|()| None));
+            }
+            if self.connection.wants_read() && self.poll_read(cx).is_ready() {
+                continue;
+            }
+            block::give_back(&mut self.input);
+            ready!(self.poll_tick(cx));
+        }
+        self.yield_now(cx);
+        Poll::Pending
+    }
+
+    /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
+    pub(super) fn yield_now(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_tick(cx);
+        cx.waker().wake_by_ref();
+    }
+
+    /// Writes and keeps the deadlines without reading. Ready when the connection is over.
+    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = self.poll_write(cx);
+        while !self.is_over() && self.poll_tick_with(cx, Connection::tick_unread).is_ready() {}
+        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Writes and flushes what waits; a stream that fails is not written to again.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let written = ready!(self.poll_write_all(cx));
+        if let Err(error) = written {
+            self.broken.get_or_insert(error.kind());
+            self.abandon();
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.connection.transmit().has_remaining() {
+            match pin!(self.io.write_buf(self.connection.transmit())).poll(cx)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(_) => {}
+                Poll::Pending => {
+                    // Who waits for what has left need not wait for the rest.
+                    let _ = self.poll_flush(cx)?;
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.poll_flush(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.flushed < self.connection.sent().bytes {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.flushed = self.connection.sent().bytes;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        block::borrow(&mut self.input);
+        match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
+            Ok(1..) => {}
+            Ok(0) => self.end(None),
+            Err(error) => self.end(Some(error.kind())),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shut && self.is_flushed() {
+            // A stream that cannot be shut down is closed all the same.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    /// Ready when a deadline has come, and with it something to do.
+    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_tick_with(cx, Connection::tick)
+    }
+
+    fn poll_tick_with(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
+        let unsent = self.connection.unsent();
+        match tick(&mut self.connection, self.clock.now()) {
+            Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
+            Ok(_) => Poll::Ready(()),
+            Err(_) => {
+                self.abandon();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<T> Pump<T> {
+    fn end(&mut self, broken: Option<io::ErrorKind>) {
+        if self.broken.is_none() {
+            self.broken = broken;
+        }
+        // What it says is told by `outcome`.
+        if self.connection.receive_eof().is_err() || broken.is_some() {
+            self.abandon();
+        }
+    }
+
+    /// Ends it here and now, without a word to the peer.
+    pub(super) fn abort(&mut self) {
+        self.end(Some(io::ErrorKind::ConnectionAborted));
+        self.shut = true;
+    }
+
+    /// Gives up what is queued or half-written.
+    fn abandon(&mut self) {
+        self.connection.abandon();
+        self.flushed = self.connection.sent().bytes;
+    }
+
+    /// Where the output ends that is queued so far.
+    pub(super) fn position(&self) -> u64 {
+        self.connection.sent().bytes + self.connection.unsent() as u64
+    }
+
+    /// Whether all that was queued up to this position has left.
+    pub(super) fn is_sent(&self, position: u64) -> bool {
+        self.flushed >= position || self.connection.unsent() == 0 && self.is_flushed()
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.flushed == self.connection.sent().bytes
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
+    }
+
+    /// How the connection ended, once it has.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.is_over().then(|| Ended::of(&self.connection, self.broken))
+    }
+
+    /// Whether it ended well. It is final either way.
+    pub(super) fn outcome(&self) -> Result<(), Error> {
+        match Ended::of(&self.connection, self.broken) {
+            Ended::Clean { .. } => Ok(()),
+            Ended::Vanished(None) => Err(Error::Vanished),
+            Ended::Vanished(Some(kind)) => Err(Error::Io(kind.into())),
+            Ended::TimedOut(timed_out) => Err(Error::TimedOut(timed_out)),
+            Ended::Violation { error, .. } => Err(Error::Protocol(error)),
+        }
+    }
+
+    /// Why nothing more can be sent, if so.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        self.check_stream()?;
+        if self.connection.sent_close().is_some() { Err(SendError::Closed.into()) } else { Ok(()) }
+    }
+
+    /// Why what was queued could not be written, if so.
+    pub(super) fn check_stream(&self) -> Result<(), Error> {
+        if self.is_over() {
+            return self.outcome();
+        }
+        match (self.broken, self.connection.error()) {
+            (Some(kind), _) => Err(Error::Io(kind.into())),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Ok(()),
+        }
+    }
+}
