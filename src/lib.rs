@@ -95,7 +95,7 @@
 //! | 1 | `text` [`deflate`] |
 //! | 2 | [`frame`] |
 //! | 3 | `event` `config` |
-//! | 4 | `receive` `send` [`handshake`] (none of the three imports another) |
+//! | 4 | `receive` `send` [`handshake`] `json` (none of the four imports another) |
 //! | 5 | `connection` |
 //! | 6 | [`tokio`] |
 //!
@@ -134,6 +134,8 @@ mod error;
 mod event;
 pub mod frame;
 pub mod handshake;
+#[cfg(feature = "json")]
+mod json;
 mod receive;
 mod send;
 mod text;

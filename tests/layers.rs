@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The table in `src/lib.rs`.
-const RANKS: [(&str, u8); 13] = [
+const RANKS: [(&str, u8); 14] = [
     ("error", 0),
     ("utf8", 0),
     ("timer", 0),
@@ -20,6 +20,7 @@ const RANKS: [(&str, u8); 13] = [
     ("receive", 4),
     ("send", 4),
     ("handshake", 4),
+    ("json", 4),
     ("connection", 5),
     ("tokio", 6),
 ];

@@ -8,7 +8,7 @@ use ::tokio::{
 };
 use bytes::BytesMut;
 
-use super::{Error, READ, WebSocket};
+use super::{Error, READ, WebSocket, trace};
 use crate::{
     config::Config,
     connection::Connection,
@@ -116,6 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Incoming<T> {
         let written = timeout_at(self.deadline, write(&mut self.io, &reply)).await;
         written.map_err(|_| TimedOut::Handshake)??;
         let connection = Connection::server(&self.config, negotiated);
+        trace::opened(&connection);
         Ok(WebSocket::from_parts(self.io, connection, self.input))
     }
 
@@ -137,6 +138,7 @@ async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
     deadline: Instant,
     rejection: Rejection,
 ) -> Error {
+    trace::rejected(&rejection);
     match timeout_at(deadline, write(io, &rejection.response())).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return error.into(),

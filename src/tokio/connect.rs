@@ -9,7 +9,7 @@ use ::tokio::{
 };
 use bytes::BytesMut;
 
-use super::{Error, READ, WebSocket, entropy};
+use super::{Error, READ, WebSocket, entropy, trace};
 use crate::{
     config::Config,
     connection::Connection,
@@ -92,7 +92,7 @@ where
     io.flush().await?;
     let mut input = BytesMut::new();
     let established = loop {
-        if let Some(established) = handshake.receive(&mut input)? {
+        if let Some(established) = handshake.receive(&mut input).inspect_err(trace::refused)? {
             break established;
         }
         input.reserve(READ);
@@ -101,5 +101,6 @@ where
         }
     };
     let connection = Connection::client(config, established.negotiated, entropy::random);
+    trace::opened(&connection);
     Ok(WebSocket::from_parts(io, connection, input))
 }

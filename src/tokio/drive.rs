@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use super::{
     Ended, Error, NotSent,
     pump::{Pump, TURNS, View},
+    trace,
     wakers::{Due, NOWHERE, Place, SENDING, Until, Wakers},
 };
 use crate::{
@@ -103,6 +104,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Some(all) => poll(self, &mut Context::from_waker(&all)),
             None => poll(self, cx),
         };
+        self.pump.tell();
         if polled.is_pending() {
             self.wakers.wait(place, cx.waker(), until);
         } else {
@@ -176,6 +178,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             return Poll::Pending;
         }
         accept(&mut self.pump.connection)?;
+        trace::queued(self.pump.connection.unsent());
         self.lane = lane.unwrap_or(self.lane);
         Poll::Ready(Ok(self.pump.position()))
     }
@@ -248,6 +251,7 @@ impl<T> Driver<T> {
     pub(super) fn with<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> (R, Due) {
         let before = self.glance();
         let called = call(self);
+        self.pump.tell();
         let is_left = self.is_work_left(before);
         (called, self.wakers.due(NOWHERE, |until| is_left || self.is_met(until)))
     }

@@ -30,6 +30,9 @@ pub enum Error {
     Handshake(Box<HandshakeError>),
     /// As a client: the URI is none that a connection can be made to.
     Uri(InvalidUri),
+    /// A message is not the value in JSON that was asked for, or a value cannot be one. Feature `json`.
+    #[cfg(feature = "json")]
+    Json(Box<super::NotJson>),
     /// `wss` needs a TLS stream: make one, and hand it to [`client`](super::client).
     TlsNeeded,
 }
@@ -45,6 +48,8 @@ impl fmt::Display for Error {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Uri(error) => error.fmt(f),
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.fmt(f),
             Self::TlsNeeded => f.write_str("wss needs a TLS stream, which `connect` does not make"),
         }
     }
@@ -60,6 +65,8 @@ impl error::Error for Error {
             Self::Rejected(rejection) => Some(rejection.as_ref()),
             Self::Handshake(error) => Some(error.as_ref()),
             Self::Uri(error) => Some(error),
+            #[cfg(feature = "json")]
+            Self::Json(error) => Some(error.as_ref()),
             Self::Vanished | Self::TlsNeeded => None,
         }
     }
@@ -74,6 +81,8 @@ impl From<Error> for io::Error {
             }
             Error::Vanished => io::ErrorKind::UnexpectedEof,
             Error::Protocol(_) => io::ErrorKind::InvalidData,
+            #[cfg(feature = "json")]
+            Error::Json(_) => io::ErrorKind::InvalidData,
             Error::TimedOut(_) => io::ErrorKind::TimedOut,
             Error::Send(SendError::Closed) => io::ErrorKind::BrokenPipe,
             Error::Send(_) | Error::Uri(_) => io::ErrorKind::InvalidInput,

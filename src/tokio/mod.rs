@@ -31,6 +31,8 @@ mod drive;
 mod ended;
 mod entropy;
 mod error;
+#[cfg(feature = "json")]
+mod json;
 mod line;
 mod pump;
 mod reader;
@@ -39,6 +41,10 @@ mod sender;
 mod split;
 #[cfg(feature = "futures")]
 mod stream;
+#[cfg(feature = "tracing")]
+mod trace;
+#[cfg(not(feature = "tracing"))]
+mod untraced;
 mod wakers;
 mod writer;
 
@@ -47,6 +53,8 @@ use std::sync::Arc;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::{Bytes, BytesMut};
 
+#[cfg(feature = "json")]
+pub use self::json::NotJson;
 pub use self::{
     accept::{Incoming, accept, accept_with, receive_offer},
     connect::{client, client_with, connect, connect_with},
@@ -68,6 +76,8 @@ use crate::{
 use drive::{Driver, Listener};
 use line::Line;
 use split::Split;
+#[cfg(not(feature = "tracing"))]
+use untraced as trace;
 use wakers::{RECEIVING, SENDING, Until};
 
 /// What one read of an opening handshake can bring: most heads whole.

@@ -14,7 +14,7 @@ use std::io;
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::{Buf, BytesMut};
 
-use super::{Ended, Error, block, clock::Clock};
+use super::{Ended, Error, block, clock::Clock, trace};
 use crate::{
     connection::Connection,
     error::{ProtocolError, SendError, TimedOut},
@@ -49,12 +49,14 @@ pub(super) struct Pump<T> {
     shut: bool,
     /// How the stream failed.
     broken: Option<io::ErrorKind>,
+    /// Whoever traces the connection was told how it ended.
+    told: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
         let flushed = connection.sent().bytes;
-        Self { io, connection, input, clock: Clock::new(), flushed, shut: false, broken: None }
+        Self { io, connection, input, clock: Clock::new(), flushed, shut: false, broken: None, told: false }
     }
 
     /// The next of what is asked for, or how it ended.
@@ -66,6 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         for _ in 0..TURNS {
             // A breach is told to the peer before it is returned.
             while let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) {
+                trace::received(&event);
                 if matches!(event, Event::Pong(_)) {
                     // The round trip ends here.
                     let _ = self.poll_tick(cx);
@@ -215,6 +218,17 @@ impl<T> Pump<T> {
 
     pub(super) fn is_over(&self) -> bool {
         self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
+    }
+
+    /// Tells how the connection ended, once.
+    pub(super) fn tell(&mut self) {
+        if self.told {
+            return;
+        }
+        if let Some(ended) = self.ended() {
+            self.told = true;
+            trace::ended(&ended, &self.connection);
+        }
     }
 
     /// How the connection ended, once it has.

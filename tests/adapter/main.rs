@@ -13,10 +13,14 @@ mod connecting;
 mod deflate;
 mod dropping;
 mod flushing;
+#[cfg(feature = "json")]
+mod json;
 mod keepalive;
 mod loopback;
 mod opening;
 mod streaming;
 mod stuck;
 mod support;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod waking;
