@@ -39,7 +39,7 @@ async fn what_is_not_json_is_given_back_and_the_connection_goes_on() {
         ("", "EOF while parsing"),
         ("[", "invalid type"),
         ("1 2", "trailing characters"),
-        ("nul", "expected ident"),
+        ("nul", "EOF while parsing"),
         ("\"text\"", "invalid type"),
         ("300", "invalid value"),
     ] {
