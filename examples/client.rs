@@ -1,15 +1,19 @@
 //! A client for any `ws://` address, line by line: `cargo run --example client -- ws://127.0.0.1:9001/ws`.
 //!
-//! Each line of the standard input is sent as a text message; each message that comes is printed. Ctrl-D closes.
+//! Each line of the standard input is sent as a text message, and `/ping` as a ping; what comes is printed, pings, pongs
+//! and the time that they took included. Ctrl-D closes.
 
 use std::{env, error::Error, process::ExitCode};
 
 use sansocket::{
-    CloseFrame, Config, Message,
+    CloseFrame, Config, Connection, Event, Message,
     handshake::Request,
-    tokio::{Ended, connect_with},
+    tokio::{Ended, Receiver, Sender, connect_with},
 };
-use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, stdin},
+    net::TcpStream,
+};
 
 const USAGE: &str = "usage: client [--protocol NAME]... [--header 'NAME: VALUE']... ws://HOST[:PORT][/PATH]";
 
@@ -26,35 +30,52 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let request = parse(env::args().skip(1))?;
-    let mut websocket = connect_with(request, &Config::new()).await?;
+    let websocket = connect_with(request, &Config::new()).await?;
     match websocket.subprotocol() {
         Some(subprotocol) => eprintln!("connected, speaking {subprotocol}"),
         None => eprintln!("connected"),
     }
 
-    let mut lines = BufReader::new(stdin()).lines();
-    let mut typing = true;
-    loop {
-        tokio::select! {
-            line = lines.next_line(), if typing => match line? {
-                Some(line) => websocket.send(line).await?,
-                None => {
-                    typing = false;
-                    websocket.start_close(CloseFrame::NORMAL);
-                }
-            },
-            received = websocket.recv() => match received? {
-                Some(Message::Text(text)) => println!("{text}"),
-                Some(Message::Binary(data)) => println!("{} bytes: {data:?}", data.len()),
-                None => break,
-            },
-        }
-    }
-    if let Some(Ended::Clean { received: Some(frame), .. }) = websocket.ended() {
+    let (sender, receiver) = websocket.split();
+    tokio::spawn(speak(sender.clone()));
+    listen(receiver).await?;
+    if let Some(Ended::Clean { received: Some(frame), .. }) = sender.ended() {
         eprintln!("closed: {} {}", frame.code(), frame.reason());
     }
+    let (received, sent) = sender.inspect(|connection| (connection.received(), connection.sent()));
+    eprintln!("{} messages received, {} sent", received.messages, sent.messages);
     // The standard input is read by a thread that would keep the program alive until the next line.
     std::process::exit(0)
+}
+
+/// Sends what is typed, until there is no more.
+async fn speak(sender: Sender<TcpStream>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut lines = BufReader::new(stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        match line.as_str() {
+            "/ping" => sender.ping("client").await?,
+            _ => sender.send(line).await?,
+        }
+    }
+    sender.start_close(CloseFrame::NORMAL);
+    Ok(())
+}
+
+/// Prints what comes, until the connection is over.
+async fn listen(mut receiver: Receiver<TcpStream>) -> Result<(), Box<dyn Error>> {
+    while let Some(event) = receiver.recv_event().await? {
+        match event {
+            Event::Data(Message::Text(text)) => println!("{text}"),
+            Event::Data(Message::Binary(data)) => println!("{} bytes: {data:?}", data.len()),
+            Event::Ping(payload) => eprintln!("ping {payload:?}"),
+            Event::Pong(payload) => {
+                let took = receiver.inspect(Connection::round_trip);
+                eprintln!("pong {payload:?} after {:?}", took.unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Request, Box<dyn Error>> {

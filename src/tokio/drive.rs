@@ -179,7 +179,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         accept(&mut self.pump.connection)?;
         trace::queued(self.pump.connection.unsent());
-        self.lane = lane.unwrap_or(self.lane);
+        match lane {
+            Some(lane) => self.lane = lane,
+            // The round trip of a ping begins here.
+            None => self.pump.tick(cx),
+        }
         Poll::Ready(Ok(self.pump.position()))
     }
 

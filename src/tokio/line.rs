@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{connection::Connection, error::SendError};
 
-/// One task's way to the driver. It leaves its place when it is dropped.
+/// One task's way to the driver. A task that stops waiting may leave its place as it is, at the cost of a wake-up: who has
+/// the same place next takes it over.
 #[derive(Debug)]
 pub(super) struct Line<'a, T> {
     way: Way<'a, T>,
@@ -68,26 +69,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         polled
     }
 
-    /// Polls the driver for a task that keeps no line: it stays in its place until it polls again.
-    #[cfg(feature = "futures")]
-    pub(super) fn poll_once<R>(
-        mut self,
-        until: Until,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        let polled = self.poll(until, cx, poll);
-        self.waits = false;
-        polled
-    }
-
     /// What the driver gives when it is ready.
     pub(super) async fn wait<R>(
-        mut self,
+        self,
         until: Until,
         mut poll: impl FnMut(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> R {
-        poll_fn(|cx| self.poll(until, cx, &mut poll)).await
+        let mut stay = Stay(self);
+        poll_fn(|cx| stay.0.poll(until, cx, &mut poll)).await
     }
 
     /// Queues something as soon as there is room; returns the position where it ends.
@@ -106,6 +95,42 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
 
     /// Queues something as soon as there is room.
     pub(super) async fn feed<M>(
+        self,
+        lane: Option<Place>,
+        message: M,
+        accept: fn(&mut Connection, M) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let mut stay = Stay(self);
+        stay.feed(lane, message, accept).await?;
+        Ok(())
+    }
+
+    /// Queues something as soon as there is room, and waits until it is with the system.
+    pub(super) async fn send<M>(
+        self,
+        lane: Option<Place>,
+        message: M,
+        accept: fn(&mut Connection, M) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let mut stay = Stay(self);
+        let position = stay.feed(lane, message, accept).await?;
+        poll_fn(|cx| stay.0.poll_sent(position, cx)).await
+    }
+
+    /// Waits until all that is queued is with the system.
+    pub(super) async fn flush(self) -> Result<(), Error> {
+        let mut stay = Stay(self);
+        let position = stay.0.with(|driver| driver.pump.position());
+        poll_fn(|cx| stay.0.poll_sent(position, cx)).await
+    }
+}
+
+/// A task in its place, which it leaves when it stops waiting.
+#[derive(Debug)]
+struct Stay<'a, T>(Line<'a, T>);
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stay<'_, T> {
+    async fn feed<M>(
         &mut self,
         lane: Option<Place>,
         message: M,
@@ -114,33 +139,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         let mut message = Some(message);
         let mut accept =
             |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
-        poll_fn(|cx| self.poll_accept(lane, cx, &mut accept)).await
-    }
-
-    /// Queues something as soon as there is room, and waits until it is with the system.
-    pub(super) async fn send<M>(
-        mut self,
-        lane: Option<Place>,
-        message: M,
-        accept: fn(&mut Connection, M) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
-        let position = self.feed(lane, message, accept).await?;
-        poll_fn(|cx| self.poll_sent(position, cx)).await
-    }
-
-    /// Waits until all that is queued is with the system.
-    pub(super) async fn flush(mut self) -> Result<(), Error> {
-        let position = self.with(|driver| driver.pump.position());
-        poll_fn(|cx| self.poll_sent(position, cx)).await
+        poll_fn(|cx| self.0.poll_accept(lane, cx, &mut accept)).await
     }
 }
 
-impl<T> Drop for Line<'_, T> {
+impl<T> Drop for Stay<'_, T> {
     fn drop(&mut self) {
-        if self.waits {
-            match &mut self.way {
-                Way::Straight(driver) => driver.leave(self.place),
-                Way::Locked(split) => split.lock().leave(self.place),
+        let Line { way, place, waits } = &mut self.0;
+        if *waits {
+            match way {
+                Way::Straight(driver) => driver.leave(*place),
+                Way::Locked(split) => split.lock().leave(*place),
             }
         }
     }

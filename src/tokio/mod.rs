@@ -194,8 +194,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), Error> {
-        self.sending().feed(Some(SENDING), message.into(), |connection, it| connection.send(it)).await?;
-        Ok(())
+        self.sending().feed(Some(SENDING), message.into(), |connection, it| connection.send(it)).await
     }
 
     /// Sends a piece of a message as one fragment; returns when it is with the operating system.
@@ -214,8 +213,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`send_chunk`](Self::send_chunk).
     pub async fn feed_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
-        self.sending().feed(Some(SENDING), chunk, Connection::send_chunk).await?;
-        Ok(())
+        self.sending().feed(Some(SENDING), chunk, Connection::send_chunk).await
     }
 
     /// Begins a message of unknown length, to be sent in fragments as it is written.

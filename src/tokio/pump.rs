@@ -71,7 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
                 trace::received(&event);
                 if matches!(event, Event::Pong(_)) {
                     // The round trip ends here.
-                    let _ = self.poll_tick(cx);
+                    self.tick(cx);
                 }
                 if let Some(wanted) = (view.pick)(event) {
                     return Poll::Ready(Ok(Some(wanted)));
@@ -95,9 +95,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Pending
     }
 
+    /// Tells the connection the time, because something has happened that it times.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_tick(cx);
+    }
+
     /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
     pub(super) fn yield_now(&mut self, cx: &mut Context<'_>) {
-        let _ = self.poll_tick(cx);
+        self.tick(cx);
         cx.waker().wake_by_ref();
     }
 

@@ -139,8 +139,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
     ///
     /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn feed(&self, message: impl Into<Outgoing>) -> Result<(), Error> {
-        self.line().feed(Some(self.lane), message.into(), |connection, it| connection.send(it)).await?;
-        Ok(())
+        self.line().feed(Some(self.lane), message.into(), |connection, it| connection.send(it)).await
     }
 
     /// As [`WebSocket::send_chunk`](super::WebSocket::send_chunk). Until its message is finished, the messages of other
@@ -159,8 +158,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
     ///
     /// As [`WebSocket::send_chunk`](super::WebSocket::send_chunk).
     pub async fn feed_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
-        self.own_line().feed(Some(self.lane), chunk, Connection::send_chunk).await?;
-        Ok(())
+        self.own_line().feed(Some(self.lane), chunk, Connection::send_chunk).await
     }
 
     /// As [`WebSocket::writer`](super::WebSocket::writer).
@@ -174,8 +172,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
     ///
     /// Why nothing can be sent any more.
     pub async fn room(&self) -> Result<(), Error> {
-        self.line().feed(Some(self.lane), (), |_, ()| Ok(())).await?;
-        Ok(())
+        self.line().feed(Some(self.lane), (), |_, ()| Ok(())).await
     }
 
     /// As [`WebSocket::flush`](super::WebSocket::flush): all that any sender has queued before this call.

@@ -24,8 +24,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<T> {
         if self.told {
             return Poll::Ready(None);
         }
-        let received =
-            ready!(self.receiving().poll_once(Until::Received, cx, Driver::poll_message)).transpose();
+        let received = ready!(self.receiving().poll(Until::Received, cx, Driver::poll_message)).transpose();
         self.told = !matches!(received, Some(Ok(_)));
         Poll::Ready(received)
     }
@@ -39,7 +38,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<T> {
         if self.told {
             return Poll::Ready(None);
         }
-        let received = ready!(self.line().poll_once(Until::Received, cx, Driver::poll_message)).transpose();
+        let received = ready!(self.line().poll(Until::Received, cx, Driver::poll_message)).transpose();
         self.told = !matches!(received, Some(Ok(_)));
         Poll::Ready(received)
     }
@@ -51,9 +50,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let lane = Some(SENDING);
-        let accepted = self
-            .sending()
-            .poll_once(Until::Room(lane), cx, |driver, cx| driver.poll_accept(lane, cx, |_| Ok(())));
+        let accepted =
+            self.sending().poll(Until::Room(lane), cx, |driver, cx| driver.poll_accept(lane, cx, |_| Ok(())));
         accepted.map_ok(|_| ())
     }
 
@@ -63,13 +61,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let position = self.driver.pump.position();
-        self.sending().poll_once(Until::Sent(position), cx, |driver, cx| driver.poll_sent(position, cx))
+        self.sending().poll(Until::Sent(position), cx, |driver, cx| driver.poll_sent(position, cx))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.start_close(CloseFrame::NORMAL);
         self.sending()
-            .poll_once(Until::Over, cx, |driver, cx| driver.poll_close(cx).map(|_| driver.pump.outcome()))
+            .poll(Until::Over, cx, |driver, cx| driver.poll_close(cx).map(|_| driver.pump.outcome()))
     }
 }
 
@@ -80,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Sender<T> {
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(message) = self.next.take() else { return Poll::Ready(Ok(())) };
         let (lane, mut next) = (Some(self.lane), Some(message));
-        let accepted = self.own_line().poll_once(Until::Room(lane), cx, |driver, cx| {
+        let accepted = self.own_line().poll(Until::Room(lane), cx, |driver, cx| {
             driver.poll_accept(lane, cx, |connection| next.take().map_or(Ok(()), |it| connection.send(it)))
         });
         self.next = next;
@@ -94,13 +92,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Sender<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.as_mut().poll_ready(cx))?;
-        self.own_line().poll_once(Until::Sent(u64::MAX), cx, |driver, cx| driver.poll_sent(u64::MAX, cx))
+        self.own_line().poll(Until::Sent(u64::MAX), cx, |driver, cx| driver.poll_sent(u64::MAX, cx))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.as_mut().poll_ready(cx))?;
         self.start_close(CloseFrame::NORMAL);
         self.own_line()
-            .poll_once(Until::Over, cx, |driver, cx| driver.poll_over(cx).map(|_| driver.pump.outcome()))
+            .poll(Until::Over, cx, |driver, cx| driver.poll_over(cx).map(|_| driver.pump.outcome()))
     }
 }
