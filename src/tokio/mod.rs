@@ -6,16 +6,44 @@
 //! # When bytes leave
 //!
 //! [`send`](WebSocket::send) returns when the message is with the operating system. [`feed`](WebSocket::feed) only
-//! queues it; what is queued leaves at the latest when the task next waits in [`recv`](WebSocket::recv),
-//! [`flush`](WebSocket::flush) or [`close`](WebSocket::close). So a loop of `recv` and `feed` answers requests that came
-//! together in one write. Pongs and Close frames leave by the same rule, whether the application receives or sends.
+//! queues it, waiting for room if it has to; what is queued leaves at the latest when a task next waits in
+//! [`recv`](WebSocket::recv), [`flush`](WebSocket::flush) or [`close`](WebSocket::close). So a loop of `recv` and `feed`
+//! answers requests that came together in one write. Pongs and Close frames leave by the same rule, whether the
+//! application receives or sends.
+//!
+//! # Two tasks and more
+//!
+//! [`split`](WebSocket::split) gives a [`Receiver`] and a [`Sender`], which can be cloned for any number of tasks. There is
+//! no task behind them and no queue between them: a lock is held for a poll, never across an await, and whichever half is
+//! waited on moves the bytes of both. Whole messages never interleave. While one sender is within a message in chunks, or
+//! its [`Writer`], the messages of the others wait; pings, pongs and closes go between the fragments.
+//!
+//! Somebody has to wait for bytes to move. Usually that is the receiver; a program that only sends drops it, and waits in
+//! [`Sender::closed`].
+//!
+//! # Slow peers
+//!
+//! The unsent output of a connection is bounded by [`Limits::unsent`](crate::Limits::unsent), and one message above it.
+//! What happens at the limit is for the caller to say:
+//!
+//! | | |
+//! |---|---|
+//! | [`send`](Sender::send), [`feed`](Sender::feed) | wait |
+//! | [`try_send`](Sender::try_send) | gives the message back |
+//! | [`post`](Sender::post) with [`DropNewest`](Overflow::DropNewest) | drops the message |
+//! | [`post`](Sender::post) with [`DropOldest`](Overflow::DropOldest) | drops older posted messages that have not begun to leave |
+//! | [`post`](Sender::post) with [`Close`](Overflow::Close) | closes the connection |
+//!
+//! [`Sender::unsent`] is what waits, [`Sender::room`] returns when there is room again, and [`Sender::flush`] when all has
+//! left.
 //!
 //! # Dropping futures
 //!
 //! Every future of this module can be dropped at any await. What was received is kept for the next `recv`. A message
 //! is accepted whole or not at all: `send` and `feed` accept it at the first poll that finds the unsent output
-//! below its limit ([`Limits::unsent`](crate::Limits::unsent)), which is the first poll of all unless the peer is
-//! slow. From then on it is sent once, by whichever call comes next, even if the future is dropped.
+//! below its limit and no other message begun, which is the first poll of all unless the peer is slow. From then on it is
+//! sent once, by whichever call comes next, even if the future is dropped. Who has to know waits for
+//! [`room`](Sender::room), and calls [`try_send`](Sender::try_send).
 //!
 //! # Deadlines
 //!
