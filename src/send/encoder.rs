@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{Prepared, Transmit, keys::Keys, open::OpenMessage};
+use super::{Outgoing, Prepared, Transmit, keys::Keys, open::OpenMessage};
 use crate::{
     config::Compress,
     deflate::Deflater,
@@ -52,6 +52,14 @@ impl Encoder {
         self.keys.header_len() + payload.len()
     }
 
+    /// Whatever can be sent in one piece.
+    pub(super) fn outgoing(&mut self, message: Outgoing) {
+        match message {
+            Outgoing::Message(message) => self.message(message, None),
+            Outgoing::Prepared(prepared) => self.prepared(&prepared),
+        }
+    }
+
     /// A whole message, as one frame; compressed as the configuration says, or as `compress` does.
     pub(super) fn message(&mut self, message: Message, compress: Option<Compress>) {
         let opcode = opcode(message.kind());
@@ -63,7 +71,7 @@ impl Encoder {
     }
 
     /// A message whose frame was made before.
-    pub(super) fn prepared(&mut self, prepared: &Prepared) {
+    fn prepared(&mut self, prepared: &Prepared) {
         let deflater = self.deflater_for(prepared.len(), None);
         let deflated = deflater.and_then(|deflater| {
             let frame = prepared.deflated(deflater)?;

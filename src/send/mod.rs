@@ -100,7 +100,7 @@ impl Sender {
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.check_send()?;
         self.encode_queue(usize::MAX);
-        self.encode(message.into());
+        self.encoder.outgoing(message.into());
         Ok(())
     }
 
@@ -327,18 +327,11 @@ impl Sender {
         if payload.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
     }
 
-    fn encode(&mut self, message: Outgoing) {
-        match message {
-            Outgoing::Message(message) => self.encoder.message(message, None),
-            Outgoing::Prepared(prepared) => self.encoder.prepared(&prepared),
-        }
-    }
-
     /// Encodes posted messages while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
     fn encode_queue(&mut self, limit: usize) {
         while self.encoder.unsent() < limit && !self.is_message_open() {
             let Some(message) = self.queue.pop() else { return };
-            self.encode(message);
+            self.encoder.outgoing(message);
         }
     }
 

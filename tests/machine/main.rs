@@ -14,6 +14,7 @@ mod limits;
 mod masking;
 mod oracle;
 mod pair;
+mod posting;
 mod sending;
 mod support;
 mod text;
@@ -29,6 +30,7 @@ const TABLES: &[(&str, &str)] = &[
     ("text", text::TABLE),
     ("limits", limits::TABLE),
     ("sending", sending::TABLE),
+    ("posting", posting::TABLE),
     #[cfg(feature = "deflate")]
     ("deflate", deflate::TABLE),
 ];

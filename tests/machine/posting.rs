@@ -1,0 +1,300 @@
+//! Posting: messages that wait for room, that give way to others, or that end the connection, where a sender would be
+//! refused. What leaves, and in which order, is known at every moment.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use sansocket::{
+    Chunk, CloseFrame, Config, Connection, Keepalive, Kind, Message, Outgoing, Overflow, Posted, Prepared,
+    Role, SendError, State, TimedOut,
+};
+
+use crate::support::{
+    player::{check_table, connect, connection, drain},
+    wire::{close_payload, frame, frames},
+};
+
+pub(crate) const TABLE: &str = r#"
+    # What is posted leaves in order, also behind what is sent.
+    server < {post "a"} {text "b"} {post "c"} {text- "d"} {text. "e"} | > [text "a"] [text "b"] [text "c"] [text- "d"] [cont "e"]
+    client < {post "Hello"}                                       | > 81 85 37fa213d 7f9f4d5158
+    # It waits for the end of a message in chunks, which control frames do not.
+    server < {text- "a"} {post "x"} {ping "p"} {text- "b"} {post "y"} [ping "q"] {pong "r"} {text. "c"} {text "z"} | ping "q" > [text- "a"] [ping "p"] [cont- "b"] [pong "q"] [pong "r"] [cont "c"] [text "x"] [text "y"] [text "z"]
+    client < {text- "a"} {post "x"} {text "y"} {text. "b"}        | refused MessageOpen > [text- "a"] [cont "b"] [text "x"]
+    # A message that does not end lets nothing out behind it, and keeps no connection from its end.
+    server < {text- "a"} {post "x"} {close 1000} (closing read) [close 1000] (closed shutdown) | close 1000 > [text- "a"] [close 1000]
+    server < {text- "a"} {post "x"} [close 1000] (closed shutdown) | close 1000 > [text- "a"] [close 1000]
+    server < {text- "a"} {post "x"} c1 80 (closed read shutdown) | > [text- "a"] ! 1002 ReservedBit
+    # Nothing is posted behind the end.
+    server < {close 1000} {post "x"}                              | refused Closed > [close 1000]
+    server < [close 1000] {post "x"}                              | close 1000, refused Closed > [close 1000]
+    client < c1 00 {post "x"}                                     | refused Closed ! 1002 ReservedBit
+    client < eof {post "x"}                                       | refused Closed ! 1006 EofWithoutClose
+"#;
+
+#[test]
+fn table() {
+    check_table(TABLE);
+}
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+/// What a posted message takes besides its payload.
+const ENTRY: usize = size_of::<Outgoing>();
+
+fn limited(role: Role, unsent: usize) -> Connection {
+    let mut config = Config::new();
+    config.limits.unsent = unsent;
+    connection(role, &config)
+}
+
+fn closing() -> Overflow {
+    Overflow::Close(CloseFrame::new(1013, "too slow").unwrap())
+}
+
+fn chunk(data: &'static [u8], fin: bool) -> Chunk {
+    Chunk { kind: Kind::Text, data: Bytes::from_static(data), fin }
+}
+
+/// The payloads of data frames.
+fn payloads(wire: &[u8]) -> Vec<String> {
+    let data = frames(wire).into_iter().filter(|(header, _)| !header.opcode.is_control());
+    data.map(|(_, payload)| String::from_utf8(payload).unwrap()).collect()
+}
+
+/// Posts numbers until there is no room, and what is then posted under this policy.
+fn fill(end: &mut Connection) -> usize {
+    let mut count = 0;
+    while end.has_room() {
+        assert_eq!(end.post(format!("{count:03}"), Overflow::DropNewest), Ok(Posted::Queued));
+        count += 1;
+        assert_eq!(end.unsent(), count * (ENTRY + 3));
+    }
+    count
+}
+
+fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|number| format!("{number:03}")).collect()
+}
+
+#[test]
+fn at_the_limit_the_newest_is_dropped() {
+    for role in ROLES {
+        let mut end = limited(role, 10 * (ENTRY + 3));
+        assert_eq!(fill(&mut end), 10, "at the limit there is no room, below it there is");
+        for _ in 0..3 {
+            let unsent = end.unsent();
+            assert_eq!(end.post("dropped", Overflow::DropNewest), Ok(Posted::Dropped));
+            assert_eq!(end.unsent(), unsent);
+        }
+        assert_eq!(payloads(&drain(&mut end)), numbers(0..10));
+        assert_eq!(end.unsent(), 0);
+        assert_eq!(end.post("again", Overflow::DropNewest), Ok(Posted::Queued));
+    }
+}
+
+#[test]
+fn at_the_limit_the_oldest_make_room() {
+    for role in ROLES {
+        let mut end = limited(role, 10 * (ENTRY + 3));
+        assert_eq!(fill(&mut end), 10);
+        assert_eq!(end.post("010", Overflow::DropOldest), Ok(Posted::Replaced(1)));
+        assert_eq!(end.post("011", Overflow::DropOldest), Ok(Posted::Replaced(1)));
+        assert_eq!(end.unsent(), 10 * (ENTRY + 3));
+        // One message goes over the limit, and for what then comes the oldest go until there is room.
+        assert_eq!(end.post("x".repeat(7 * (ENTRY + 3)), Overflow::DropOldest), Ok(Posted::Replaced(1)));
+        assert_eq!(end.post("013", Overflow::DropOldest), Ok(Posted::Replaced(7)));
+        let left = ["010".to_owned(), "011".to_owned(), "x".repeat(7 * (ENTRY + 3)), "013".to_owned()];
+        assert_eq!(payloads(&drain(&mut end)), left);
+    }
+}
+
+#[test]
+fn at_the_limit_the_connection_is_closed_and_the_posted_are_dropped() {
+    for role in ROLES {
+        let mut end = limited(role, 10 * (ENTRY + 3));
+        end.send("sent").unwrap();
+        while end.has_room() {
+            assert_eq!(end.post("posted", closing()), Ok(Posted::Queued));
+        }
+        assert_eq!(end.post("one too many", closing()), Ok(Posted::Closed));
+        assert_eq!(end.state(), State::Closing);
+        assert_eq!(end.sent_close().flatten().map(CloseFrame::reason), Some("too slow"));
+        let close = frame(role, true, 8, &close_payload(1013, "too slow"));
+        let expected = [frame(role, true, 1, b"sent"), close].concat();
+        assert_eq!(end.unsent(), expected.len());
+        for overflow in [Overflow::DropNewest, Overflow::DropOldest, closing()] {
+            assert_eq!(end.post("late", overflow), Err(SendError::Closed));
+        }
+        assert_eq!(drain(&mut end), expected);
+    }
+}
+
+/// What has begun to leave is not dropped: up to a window, and the message that fills it.
+#[test]
+fn what_is_encoded_is_not_dropped() {
+    for overflow in [Overflow::DropOldest, closing()] {
+        let mut server = limited(Role::Server, 200_000);
+        for number in 0..20 {
+            let text = format!("{number:03}").repeat(5000);
+            let posted = server.post(text, Overflow::DropNewest).unwrap();
+            assert_eq!(posted == Posted::Queued, number < 14, "{number}");
+        }
+        // Five of 15,004 bytes are the first to reach the window.
+        assert_eq!(server.transmit().remaining(), 5 * 15_004);
+        server.transmit().advance(15_004);
+        assert_eq!(server.transmit().remaining(), 5 * 15_004);
+        assert_eq!(server.unsent(), 5 * 15_004 + 8 * (15_000 + ENTRY));
+        assert_eq!(server.post("fits", Overflow::DropNewest), Ok(Posted::Queued));
+        assert!(server.has_room());
+        assert_eq!(server.post("x".repeat(10_000), Overflow::DropNewest), Ok(Posted::Queued));
+        let posted = server.post("last", overflow.clone()).unwrap();
+        let left = payloads(&drain(&mut server));
+        let begun: Vec<_> = left[..5].iter().map(|text| text[..3].to_owned()).collect();
+        assert_eq!(begun, numbers(1..6));
+        if overflow == Overflow::DropOldest {
+            assert_eq!(posted, Posted::Replaced(1));
+            assert_eq!(left[5][..3], *"007");
+            assert_eq!(left.len(), 5 + 7 + 3);
+            assert_eq!(left.last().unwrap(), "last");
+        } else {
+            assert_eq!((posted, left.len()), (Posted::Closed, 5));
+        }
+    }
+}
+
+/// The latest is kept with any limit, also where what cannot be dropped is over it.
+#[test]
+fn the_latest_is_kept_with_any_limit() {
+    for limit in [0, 1, ENTRY, ENTRY + 5, 100] {
+        let mut server = limited(Role::Server, limit);
+        for number in 0..50 {
+            let posted = server.post(format!("{number:03}"), Overflow::DropOldest).unwrap();
+            assert!(matches!(posted, Posted::Queued | Posted::Replaced(1)), "{posted:?} at {number}");
+            assert!(server.unsent() < limit.max(1) + ENTRY + 3);
+        }
+        let left = payloads(&drain(&mut server));
+        assert_eq!(left.last().unwrap(), "049");
+
+        server.send("x".repeat(200)).unwrap();
+        for number in 0..50 {
+            let posted = server.post(format!("{number:03}"), Overflow::DropOldest).unwrap();
+            assert_eq!(posted, if number == 0 { Posted::Queued } else { Posted::Replaced(1) });
+            assert_eq!(server.post("no", Overflow::DropNewest), Ok(Posted::Dropped));
+        }
+        assert_eq!(payloads(&drain(&mut server)), ["x".repeat(200), "049".into()]);
+    }
+}
+
+/// One for whom all is too much still gets one message at a time.
+#[test]
+fn with_a_limit_of_zero_one_message_is_taken() {
+    let mut server = limited(Role::Server, 0);
+    for _ in 0..3 {
+        assert_eq!(server.post("one", Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.post("two", Overflow::DropNewest), Ok(Posted::Dropped));
+        assert_eq!(server.send("three"), Err(SendError::Full));
+        assert_eq!(drain(&mut server), b"\x81\x03one");
+    }
+    assert_eq!(server.post("one", closing()), Ok(Posted::Queued));
+    assert_eq!(server.post("two", closing()), Ok(Posted::Closed));
+    assert_eq!(payloads(&drain(&mut server)), [""; 0]);
+}
+
+/// Posted messages take room from all others, and what they take is given back as they leave.
+#[test]
+fn posted_messages_count_as_unsent() {
+    let mut server = limited(Role::Server, 1000);
+    while server.post("x".repeat(100), Overflow::DropNewest) == Ok(Posted::Queued) {}
+    assert_eq!(server.unsent(), 100 * (1000 / (100 + ENTRY) + 1) + ENTRY * (1000 / (100 + ENTRY) + 1));
+    assert_eq!(server.check_send(), Err(SendError::Full));
+    assert_eq!(server.send("y"), Err(SendError::Full));
+    assert_eq!(server.ping("y"), Err(SendError::Full));
+    assert_eq!(server.pong("y"), Err(SendError::Full));
+    assert_eq!(server.send_chunk(chunk(b"y", true)), Err(SendError::Full));
+    // Encoded they take a header, and no entry.
+    let count = 1000 / (100 + ENTRY) + 1;
+    assert_eq!(server.transmit().remaining(), count * 102);
+    assert_eq!(server.unsent(), count * 102);
+    server.send("y").unwrap();
+}
+
+/// Who closes, or is closed, or is told of a breach, has said before what was posted before.
+#[test]
+fn an_end_with_a_word_is_behind_what_was_posted() {
+    let endings: [(fn(&mut Connection), u16); 3] = [
+        (|end| end.close(CloseFrame::NORMAL).unwrap(), 1000),
+        (
+            |end| {
+                let close = frame(Role::Client, true, 8, &close_payload(1001, "bye"));
+                assert!(end.receive(&mut BytesMut::from(&close[..])).is_ok());
+            },
+            1001,
+        ),
+        (|end| assert!(end.receive(&mut BytesMut::from(&b"\x81\x00"[..])).is_err()), 1002),
+    ];
+    for (ending, code) in endings {
+        let mut server = limited(Role::Server, 3 << 16);
+        let texts = ["a".repeat(60_000), "b".repeat(60_000), "c".repeat(60_000)];
+        for text in &texts {
+            assert_eq!(server.post(text.clone(), Overflow::DropNewest), Ok(Posted::Queued));
+        }
+        ending(&mut server);
+        let unsent = server.unsent();
+        let sent = drain(&mut server);
+        assert_eq!(sent.len(), unsent, "all is encoded");
+        assert_eq!(payloads(&sent), texts);
+        let (close, payload) = frames(&sent).pop().unwrap();
+        assert!(close.opcode.is_control() && payload.starts_with(&code.to_be_bytes()));
+        assert_eq!(server.unsent(), 0);
+    }
+}
+
+#[test]
+fn what_was_posted_to_a_dead_stream_is_dropped() {
+    let mut server = connect(Role::Server);
+    let _ = server.post("x", Overflow::DropNewest).unwrap();
+    server.abandon();
+    assert_eq!((server.unsent(), server.transmit().remaining()), (0, 0));
+    assert_eq!(server.post("y", Overflow::DropOldest), Err(SendError::Closed));
+}
+
+/// What is posted and does not leave is a reason to give a peer up, as anything that does not; and it is dropped then.
+#[test]
+fn posted_messages_that_do_not_leave_time_out() {
+    let s = Duration::from_secs;
+    let mut server = connection(Role::Server, &Config::new().keepalive(Keepalive::new(s(30), s(10))));
+    server.tick(s(0)).unwrap();
+    let _ = server.post("x", Overflow::DropNewest).unwrap();
+    server.tick(s(1)).unwrap();
+    for at in 2..41 {
+        server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+        server.tick(s(at)).unwrap();
+        assert_eq!(server.transmit().remaining(), 3);
+    }
+    assert_eq!(server.tick(s(41)), Err(TimedOut::Write));
+    assert_eq!((server.unsent(), server.state()), (0, State::Closed));
+    assert_eq!(server.post("y", Overflow::DropNewest), Err(SendError::Closed));
+}
+
+/// The messages of either kind: what is prepared is posted like any other, and counts with its whole length.
+#[test]
+fn prepared_messages_are_posted_too() {
+    let news = Prepared::new("news".repeat(100));
+    for role in ROLES {
+        let mut end = limited(role, 1000);
+        assert_eq!(end.post(&news, Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(end.unsent(), ENTRY + 400);
+        assert_eq!(end.post("between", Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(end.post(news.clone(), Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(payloads(&drain(&mut end)), ["news".repeat(100), "between".into(), "news".repeat(100)]);
+    }
+}
+
+#[test]
+fn a_message_is_a_message_however_it_is_posted() {
+    let mut server = connect(Role::Server);
+    for message in [Outgoing::from("text"), Message::from(vec![1, 2]).into(), Prepared::new("news").into()] {
+        assert_eq!(server.post(message, Overflow::DropNewest), Ok(Posted::Queued));
+    }
+    assert_eq!(drain(&mut server), b"\x81\x04text\x82\x02\x01\x02\x81\x04news");
+}
