@@ -318,7 +318,13 @@ impl Sender {
         if self.is_closed() {
             return Err(SendError::Closed);
         }
-        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
+        // What is posted behind a message in chunks must not keep it from its end.
+        if self.has_room() || self.leaving() == 0 { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    /// How much of the output waits for nothing but the wire.
+    fn leaving(&self) -> usize {
+        if self.is_message_open() { self.unsent() - self.queue.bytes() } else { self.unsent() }
     }
 
     fn check_control(&self, payload: &Bytes) -> Result<(), SendError> {

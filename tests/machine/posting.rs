@@ -218,6 +218,34 @@ fn posted_messages_count_as_unsent() {
     server.send("y").unwrap();
 }
 
+/// What is posted behind a message in chunks must not keep it from its end: what waits for the end would wait for ever.
+#[test]
+fn a_message_in_chunks_can_end_whatever_is_posted_behind_it() {
+    for role in ROLES {
+        let mut end = limited(role, 100);
+        end.send_chunk(chunk(b"a", false)).unwrap();
+        assert_eq!(fill_behind(&mut end), 2);
+        assert_eq!(end.post("x", Overflow::DropNewest), Ok(Posted::Dropped));
+        // There is output that the peer can take first: a chunk waits for that, and for no more.
+        assert_eq!(end.send_chunk(chunk(b"b", false)), Err(SendError::Full));
+        assert_eq!(end.check_send(), Err(SendError::Full));
+        assert_eq!(drain(&mut end), frame(role, false, 1, b"a"));
+        assert_eq!((end.unsent(), end.has_room()), (2 * (ENTRY + 50), false));
+        assert_eq!(end.check_send(), Err(SendError::MessageOpen));
+        end.send_chunk(chunk(b"b", false)).unwrap();
+        assert_eq!(end.send_chunk(chunk(b"c", false)), Err(SendError::Full));
+        assert_eq!(drain(&mut end), frame(role, false, 0, b"b"));
+        end.ping("p").unwrap();
+        assert_eq!(drain(&mut end), frame(role, true, 9, b"p"));
+        end.send_chunk(chunk(b"c", true)).unwrap();
+        assert_eq!(payloads(&drain(&mut end)), ["c".to_owned(), "x".repeat(50), "x".repeat(50)]);
+    }
+}
+
+fn fill_behind(end: &mut Connection) -> usize {
+    (0..10).filter(|_| end.post("x".repeat(50), Overflow::DropNewest) == Ok(Posted::Queued)).count()
+}
+
 /// Who closes, or is closed, or is told of a breach, has said before what was posted before.
 #[test]
 fn an_end_with_a_word_is_behind_what_was_posted() {
