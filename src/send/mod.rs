@@ -261,7 +261,7 @@ impl Sender {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.unsent() };
+        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.leaving() };
         match self.deadlines.tick(now, flow, self.waiting()) {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}

@@ -246,6 +246,26 @@ fn fill_behind(end: &mut Connection) -> usize {
     (0..10).filter(|_| end.post("x".repeat(50), Overflow::DropNewest) == Ok(Posted::Queued)).count()
 }
 
+/// What waits for the end of a message in chunks is not held against a peer that takes all there is.
+#[test]
+fn posted_messages_that_wait_for_us_do_not_time_out() {
+    let s = Duration::from_secs;
+    let mut server = connection(Role::Server, &Config::new().keepalive(Keepalive::new(s(30), s(10))));
+    server.send_chunk(chunk(b"a", false)).unwrap();
+    let _ = server.post("x", Overflow::DropNewest).unwrap();
+    drain(&mut server);
+    for at in 0..1000 {
+        server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+        assert!(server.tick(s(at)).is_ok(), "{at}");
+    }
+    server.send_chunk(chunk(b"b", true)).unwrap();
+    server.tick(s(1000)).unwrap();
+    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+    server.tick(s(1039)).unwrap();
+    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+    assert_eq!(server.tick(s(1040)), Err(TimedOut::Write));
+}
+
 /// Who closes, or is closed, or is told of a breach, has said before what was posted before.
 #[test]
 fn an_end_with_a_word_is_behind_what_was_posted() {
