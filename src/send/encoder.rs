@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{Outgoing, Prepared, Transmit, keys::Keys, open::OpenMessage};
+use super::{Outgoing, Prepared, Transmit, keys::Keys, open::OpenMessage, queue::Queue};
 use crate::{
     config::Compress,
     deflate::Deflater,
@@ -50,6 +50,14 @@ impl Encoder {
     /// How long a control frame with this payload is.
     pub(super) const fn control_len(&self, payload: &Bytes) -> usize {
         self.keys.header_len() + payload.len()
+    }
+
+    /// Posted messages, while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
+    pub(super) fn take(&mut self, queue: &mut Queue, limit: usize) {
+        while self.unsent() < limit && !self.is_message_open() {
+            let Some(message) = queue.pop() else { return };
+            self.outgoing(message);
+        }
     }
 
     /// Whatever can be sent in one piece.

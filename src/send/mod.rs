@@ -99,7 +99,7 @@ impl Sender {
     /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.check_send()?;
-        self.encode_queue(usize::MAX);
+        self.encoder.take(&mut self.queue, usize::MAX);
         self.encoder.outgoing(message.into());
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Sender {
     /// As [`send`](Self::send).
     pub fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), SendError> {
         self.check_send()?;
-        self.encode_queue(usize::MAX);
+        self.encoder.take(&mut self.queue, usize::MAX);
         self.encoder.message(message.into(), Some(compress));
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Sender {
     /// [`SendError::Closed`], [`SendError::Full`], [`SendError::KindChanged`] and [`SendError::NotUtf8`].
     pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
         self.check_room()?;
-        self.encode_queue(usize::MAX);
+        self.encoder.take(&mut self.queue, usize::MAX);
         self.encoder.chunk(chunk)
     }
 
@@ -221,7 +221,7 @@ impl Sender {
     /// The bytes that wait for the wire. Posted messages are among them as the others leave.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.write_pong();
-        self.encode_queue(WINDOW);
+        self.encoder.take(&mut self.queue, WINDOW);
         self.encoder.transmit()
     }
 
@@ -284,6 +284,10 @@ impl Sender {
     /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
     pub fn receive_eof(&mut self) {
         self.eof = true;
+        // What waits for the end of a message that does not come is not sent.
+        if self.is_message_open() {
+            self.queue.clear();
+        }
     }
 
     /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
@@ -333,14 +337,6 @@ impl Sender {
         if payload.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
     }
 
-    /// Encodes posted messages while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
-    fn encode_queue(&mut self, limit: usize) {
-        while self.encoder.unsent() < limit && !self.is_message_open() {
-            let Some(message) = self.queue.pop() else { return };
-            self.encoder.outgoing(message);
-        }
-    }
-
     /// §5.5.2: a ping is answered; §5.5.3: where several wait, answering the latest is enough.
     fn answer(&mut self, payload: &Bytes) {
         if self.abandoned || self.pings == Pings::Shown {
@@ -383,7 +379,7 @@ impl Sender {
     }
 
     fn write_close(&mut self, frame: Option<CloseFrame>) {
-        self.encode_queue(usize::MAX);
+        self.encoder.take(&mut self.queue, usize::MAX);
         // What waits for the end of a message that does not come is not sent.
         self.queue.clear();
         let mut payload = BytesMut::new();

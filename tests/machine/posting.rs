@@ -25,6 +25,7 @@ pub(crate) const TABLE: &str = r#"
     server < {text- "a"} {post "x"} {close 1000} (closing read) [close 1000] (closed shutdown) | close 1000 > [text- "a"] [close 1000]
     server < {text- "a"} {post "x"} [close 1000] (closed shutdown) | close 1000 > [text- "a"] [close 1000]
     server < {text- "a"} {post "x"} c1 80 (closed read shutdown) | > [text- "a"] ! 1002 ReservedBit
+    server < {text- "a"} {post "x"} eof (closed shutdown)         | > [text- "a"] ! 1006 EofWithoutClose
     # Nothing is posted behind the end.
     server < {close 1000} {post "x"}                              | refused Closed > [close 1000]
     server < [close 1000] {post "x"}                              | close 1000, refused Closed > [close 1000]
@@ -264,6 +265,25 @@ fn posted_messages_that_wait_for_us_do_not_time_out() {
     server.tick(s(1039)).unwrap();
     server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
     assert_eq!(server.tick(s(1040)), Err(TimedOut::Write));
+}
+
+/// The stream has ended inside a message in chunks: what was posted behind it can never leave, and is not waited for.
+#[test]
+fn the_end_of_the_stream_drops_what_waits_for_a_message_that_will_not_end() {
+    let mut server = connect(Role::Server);
+    server.send_chunk(chunk(b"a", false)).unwrap();
+    let _ = server.post("x", Overflow::DropNewest).unwrap();
+    server.receive_eof().unwrap_err();
+    assert_eq!(drain(&mut server), b"\x01\x01a");
+    assert_eq!((server.unsent(), server.wants_shutdown()), (0, true));
+
+    // Without one it leaves: the stream has ended in one direction only.
+    let mut server = connect(Role::Server);
+    let _ = server.post("x", Overflow::DropNewest).unwrap();
+    server.receive_eof().unwrap_err();
+    assert!(!server.wants_shutdown());
+    assert_eq!(drain(&mut server), b"\x81\x01x");
+    assert!(server.wants_shutdown());
 }
 
 /// Who closes, or is closed, or is told of a breach, has said before what was posted before.
