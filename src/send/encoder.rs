@@ -95,15 +95,19 @@ impl Encoder {
         self.transmit.push_frame(frame.bytes());
     }
 
-    /// A piece of a message, as one fragment.
-    pub(super) fn chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
-        let begun = self.open;
-        let is_deflated = begun.is_none() && self.deflater_for(chunk.data.len(), None).is_some();
-        let mut message = begun.unwrap_or(OpenMessage::new(chunk.kind, is_deflated));
-        message.check(&chunk)?;
+    /// The message of which this is the next piece, if it can be that.
+    pub(super) fn admit(&mut self, chunk: &Chunk) -> Result<OpenMessage, SendError> {
+        let is_deflated = self.deflater_for(chunk.data.len(), None).is_some();
+        let mut message = self.open.unwrap_or(OpenMessage::new(chunk.kind, is_deflated));
+        message.check(chunk)?;
+        Ok(message)
+    }
+
+    /// A piece of this message, as one fragment.
+    pub(super) fn chunk(&mut self, chunk: Chunk, message: OpenMessage) {
         // §5.4: the first fragment says what the message is, the others continue it; RFC 7692 §6.1: the first one
         // also says that it is compressed.
-        let (rsv, opcode) = match begun {
+        let (rsv, opcode) = match self.open {
             Some(_) => (0, OpCode::Continuation),
             None => (if message.is_deflated { RSV1 } else { 0 }, opcode(chunk.kind)),
         };
@@ -114,7 +118,6 @@ impl Encoder {
         };
         self.open = (!chunk.fin).then_some(message);
         self.write(chunk.fin, rsv, opcode, payload);
-        Ok(())
     }
 
     pub(super) fn control(&mut self, opcode: OpCode, payload: Bytes) {

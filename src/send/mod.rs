@@ -135,8 +135,10 @@ impl Sender {
     /// [`SendError::Closed`], [`SendError::Full`], [`SendError::KindChanged`] and [`SendError::NotUtf8`].
     pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
         self.check_room()?;
+        let message = self.encoder.admit(&chunk)?;
         self.encoder.take(&mut self.queue, usize::MAX);
-        self.encoder.chunk(chunk)
+        self.encoder.chunk(chunk, message);
+        Ok(())
     }
 
     /// Queues a whole message, and where there is no room does what `overflow` says. Messages that are posted while

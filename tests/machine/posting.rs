@@ -286,6 +286,21 @@ fn the_end_of_the_stream_drops_what_waits_for_a_message_that_will_not_end() {
     assert!(server.wants_shutdown());
 }
 
+/// A chunk that is refused changes nothing: what was posted can still be dropped, and takes what it took.
+#[test]
+fn a_refused_chunk_encodes_nothing() {
+    let mut server = limited(Role::Server, 3 * (ENTRY + 3));
+    for number in ["000", "001"] {
+        let _ = server.post(number, Overflow::DropNewest).unwrap();
+    }
+    let before = (server.unsent(), server.sent());
+    assert_eq!(server.send_chunk(chunk(b"\xff", false)), Err(SendError::NotUtf8));
+    assert_eq!((server.unsent(), server.sent()), before);
+    assert_eq!(server.post("002", Overflow::DropOldest), Ok(Posted::Queued));
+    assert_eq!(server.post("003", Overflow::DropOldest), Ok(Posted::Replaced(1)));
+    assert_eq!(payloads(&drain(&mut server)), numbers(1..4));
+}
+
 /// Who closes, or is closed, or is told of a breach, has said before what was posted before.
 #[test]
 fn an_end_with_a_word_is_behind_what_was_posted() {
