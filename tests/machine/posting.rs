@@ -1,9 +1,10 @@
 //! Posting: messages that wait for room, that give way to others, or that end the connection, where a sender would be
 //! refused. What leaves, and in which order, is known at every moment.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
+use proptest::prelude::*;
 use sansocket::{
     Chunk, CloseFrame, Config, Connection, Keepalive, Kind, Message, Outgoing, Overflow, Posted, Prepared,
     Role, SendError, State, TimedOut,
@@ -11,7 +12,7 @@ use sansocket::{
 
 use crate::support::{
     player::{check_table, connect, connection, drain},
-    wire::{close_payload, frame, frames},
+    wire::{close_payload, frame, frames, peer},
 };
 
 pub(crate) const TABLE: &str = r#"
@@ -41,6 +42,8 @@ fn table() {
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 /// What a posted message takes besides its payload.
 const ENTRY: usize = size_of::<Outgoing>();
+/// What is encoded ahead.
+const WINDOW: usize = 64 << 10;
 
 fn limited(role: Role, unsent: usize) -> Connection {
     let mut config = Config::new();
@@ -247,26 +250,6 @@ fn fill_behind(end: &mut Connection) -> usize {
     (0..10).filter(|_| end.post("x".repeat(50), Overflow::DropNewest) == Ok(Posted::Queued)).count()
 }
 
-/// What waits for the end of a message in chunks is not held against a peer that takes all there is.
-#[test]
-fn posted_messages_that_wait_for_us_do_not_time_out() {
-    let s = Duration::from_secs;
-    let mut server = connection(Role::Server, &Config::new().keepalive(Keepalive::new(s(30), s(10))));
-    server.send_chunk(chunk(b"a", false)).unwrap();
-    let _ = server.post("x", Overflow::DropNewest).unwrap();
-    drain(&mut server);
-    for at in 0..1000 {
-        server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
-        assert!(server.tick(s(at)).is_ok(), "{at}");
-    }
-    server.send_chunk(chunk(b"b", true)).unwrap();
-    server.tick(s(1000)).unwrap();
-    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
-    server.tick(s(1039)).unwrap();
-    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
-    assert_eq!(server.tick(s(1040)), Err(TimedOut::Write));
-}
-
 /// The stream has ended inside a message in chunks: what was posted behind it can never leave, and is not waited for.
 #[test]
 fn the_end_of_the_stream_drops_what_waits_for_a_message_that_will_not_end() {
@@ -359,6 +342,26 @@ fn posted_messages_that_do_not_leave_time_out() {
     assert_eq!(server.post("y", Overflow::DropNewest), Err(SendError::Closed));
 }
 
+/// What waits for the end of a message in chunks is not held against a peer that takes all there is.
+#[test]
+fn posted_messages_that_wait_for_us_do_not_time_out() {
+    let s = Duration::from_secs;
+    let mut server = connection(Role::Server, &Config::new().keepalive(Keepalive::new(s(30), s(10))));
+    server.send_chunk(chunk(b"a", false)).unwrap();
+    let _ = server.post("x", Overflow::DropNewest).unwrap();
+    drain(&mut server);
+    for at in 0..1000 {
+        server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+        assert!(server.tick(s(at)).is_ok(), "{at}");
+    }
+    server.send_chunk(chunk(b"b", true)).unwrap();
+    server.tick(s(1000)).unwrap();
+    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+    server.tick(s(1039)).unwrap();
+    server.receive(&mut BytesMut::from(&frame(Role::Client, true, 10, b"here")[..])).unwrap();
+    assert_eq!(server.tick(s(1040)), Err(TimedOut::Write));
+}
+
 /// The messages of either kind: what is prepared is posted like any other, and counts with its whole length.
 #[test]
 fn prepared_messages_are_posted_too() {
@@ -370,6 +373,306 @@ fn prepared_messages_are_posted_too() {
         assert_eq!(end.post("between", Overflow::DropNewest), Ok(Posted::Queued));
         assert_eq!(end.post(news.clone(), Overflow::DropNewest), Ok(Posted::Queued));
         assert_eq!(payloads(&drain(&mut end)), ["news".repeat(100), "between".into(), "news".repeat(100)]);
+    }
+}
+
+/// What may happen to an end.
+#[derive(Clone, Debug)]
+enum Happening {
+    Post {
+        len: usize,
+        overflow: Overflow,
+        is_prepared: bool,
+    },
+    Send(usize),
+    Chunk(usize, bool),
+    /// We ping or pong.
+    Control(u8, usize),
+    /// The peer pings.
+    Hear(usize),
+    /// As many bytes leave, at the most.
+    Leave(usize),
+    /// The application looks at what waits.
+    Look,
+    Close,
+    HearClose,
+    HearNonsense,
+    Eof,
+    Abandon,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let len =
+        || prop_oneof![5 => 0..30usize, 2 => 100..300usize, 1 => 4000..5000usize, 1 => 30_000..70_000usize];
+    let overflow =
+        prop_oneof![8 => Just(Overflow::DropNewest), 8 => Just(Overflow::DropOldest), 1 => Just(closing())];
+    let middle = prop_oneof![
+        10 => (len(), overflow, any::<bool>())
+            .prop_map(|(len, overflow, is_prepared)| Happening::Post { len, overflow, is_prepared }),
+        3 => len().prop_map(Happening::Send),
+        4 => (len(), any::<bool>()).prop_map(|(len, fin)| Happening::Chunk(len, fin)),
+        2 => (9..11u8, 0..126usize).prop_map(|(opcode, len)| Happening::Control(opcode, len)),
+        1 => (0..126usize).prop_map(Happening::Hear),
+        4 => prop_oneof![1..20usize, 50..500usize, 10_000..200_000usize].prop_map(Happening::Leave),
+        1 => Just(Happening::Look),
+    ];
+    let end = prop_oneof![
+        4 => Just(Happening::Close),
+        1 => Just(Happening::HearClose),
+        1 => Just(Happening::HearNonsense),
+        1 => Just(Happening::Eof),
+        1 => Just(Happening::Abandon),
+    ];
+    let talk = |most| prop::collection::vec(middle.clone(), 0..most);
+    (talk(60), prop::collection::vec(end, 0..2), talk(10))
+        .prop_map(|(talk, end, behind)| [talk, end, behind].concat())
+}
+
+/// What an end should do, in the simplest words.
+struct Model {
+    role: Role,
+    limit: usize,
+    /// Every byte that should leave, and how many of them have.
+    wire: Vec<u8>,
+    left: usize,
+    queue: VecDeque<Vec<u8>>,
+    is_open: bool,
+    is_closed: bool,
+}
+
+impl Model {
+    fn waiting(&self) -> usize {
+        self.wire.len() - self.left
+    }
+
+    fn unsent(&self) -> usize {
+        self.waiting() + self.queue.iter().map(|payload| ENTRY + payload.len()).sum::<usize>()
+    }
+
+    fn has_room(&self) -> bool {
+        self.unsent() == 0 || self.unsent() < self.limit
+    }
+
+    fn obstacle(&self) -> Option<SendError> {
+        if self.is_closed {
+            return Some(SendError::Closed);
+        }
+        let is_stalled = self.is_open && self.waiting() == 0;
+        (!self.has_room() && !is_stalled).then_some(SendError::Full)
+    }
+
+    fn write(&mut self, fin: bool, opcode: u8, payload: &[u8]) {
+        self.wire.extend(frame(self.role, fin, opcode, payload));
+    }
+
+    fn encode(&mut self, window: usize) {
+        while !self.is_open && self.waiting() < window {
+            let Some(payload) = self.queue.pop_front() else { return };
+            self.write(true, 2, &payload);
+        }
+    }
+
+    fn post(&mut self, payload: Vec<u8>, overflow: &Overflow) -> Result<Posted, SendError> {
+        if self.is_closed {
+            return Err(SendError::Closed);
+        }
+        if !self.has_room() {
+            match overflow {
+                Overflow::DropNewest => return Ok(Posted::Dropped),
+                Overflow::DropOldest => {}
+                Overflow::Close(close) => {
+                    self.queue.clear();
+                    self.close(&close_payload(close.code().into(), close.reason()));
+                    return Ok(Posted::Closed);
+                }
+            }
+        }
+        let before = self.queue.len();
+        while !self.has_room() && self.queue.pop_front().is_some() {}
+        let dropped = before - self.queue.len();
+        self.queue.push_back(payload);
+        Ok(if dropped > 0 { Posted::Replaced(dropped) } else { Posted::Queued })
+    }
+
+    fn close(&mut self, payload: &[u8]) {
+        if !self.is_closed {
+            self.encode(usize::MAX);
+            self.queue.clear();
+            self.write(true, 8, payload);
+            self.is_closed = true;
+        }
+    }
+
+    fn eof(&mut self) {
+        self.is_closed = true;
+        if self.is_open {
+            self.queue.clear();
+        }
+    }
+}
+
+/// An end beside its model.
+struct Twins {
+    end: Connection,
+    model: Model,
+    /// What has left.
+    wire: Vec<u8>,
+    /// The peer can be heard.
+    hears: bool,
+    is_abandoned: bool,
+    number: u8,
+}
+
+impl Twins {
+    fn new(role: Role, limit: usize) -> Self {
+        let mut config = Config::new();
+        (config.limits.unsent, config.limits.control) = (limit, usize::MAX);
+        let end = connection(role, &config);
+        let (wire, queue) = (Vec::new(), VecDeque::new());
+        let model = Model { role, limit, wire, left: 0, queue, is_open: false, is_closed: false };
+        Self { end, model, wire: Vec::new(), hears: true, is_abandoned: false, number: 0 }
+    }
+
+    /// A payload that looks like no other.
+    fn payload(&mut self, len: usize) -> Vec<u8> {
+        self.number = self.number.wrapping_add(1);
+        vec![self.number; len]
+    }
+
+    fn receive(&mut self, opcode: u8, payload: &[u8]) {
+        let wire = frame(peer(self.model.role), true, opcode, payload);
+        let _ = self.end.receive(&mut BytesMut::from(&wire[..]));
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), TestCaseError> {
+        match happening {
+            Happening::Post { len, overflow, is_prepared } => {
+                let payload = self.payload(len);
+                let message: Outgoing =
+                    if is_prepared { Prepared::new(payload.clone()).into() } else { payload.clone().into() };
+                prop_assert_eq!(
+                    self.end.post(message, overflow.clone()),
+                    self.model.post(payload, &overflow)
+                );
+            }
+            Happening::Send(len) => {
+                let payload = self.payload(len);
+                let is_open = self.model.is_open.then_some(SendError::MessageOpen);
+                let obstacle = self.model.obstacle().or(is_open);
+                prop_assert_eq!(self.end.check_send().err(), obstacle);
+                prop_assert_eq!(self.end.send(payload.clone()).err(), obstacle);
+                if obstacle.is_none() {
+                    self.model.encode(usize::MAX);
+                    self.model.write(true, 2, &payload);
+                }
+            }
+            Happening::Chunk(len, fin) => {
+                let data = self.payload(len);
+                let obstacle = self.model.obstacle();
+                let chunk = Chunk { kind: Kind::Binary, data: data.clone().into(), fin };
+                prop_assert_eq!(self.end.send_chunk(chunk).err(), obstacle);
+                if obstacle.is_none() {
+                    self.model.encode(usize::MAX);
+                    self.model.write(fin, if self.model.is_open { 0 } else { 2 }, &data);
+                    self.model.is_open = !fin;
+                }
+            }
+            Happening::Control(opcode, len) => {
+                let (payload, obstacle) = (self.payload(len), self.model.obstacle());
+                let say = if opcode == 9 { Connection::ping } else { Connection::pong };
+                prop_assert_eq!(say(&mut self.end, payload.clone()).err(), obstacle);
+                if obstacle.is_none() {
+                    self.model.write(true, opcode, &payload);
+                }
+            }
+            Happening::Hear(len) => {
+                let payload = self.payload(len);
+                self.receive(9, &payload);
+                if self.hears && !self.is_abandoned {
+                    self.model.write(true, 10, &payload);
+                }
+            }
+            Happening::Leave(most) => self.leave(most)?,
+            Happening::Look => self.look()?,
+            ending => self.finish(&ending),
+        }
+        prop_assert_eq!(self.end.unsent(), self.model.unsent());
+        prop_assert_eq!(self.end.has_room(), self.model.has_room());
+        prop_assert_eq!(self.end.is_message_open(), self.model.is_open);
+        Ok(())
+    }
+
+    /// One of the ways to end.
+    fn finish(&mut self, ending: &Happening) {
+        match ending {
+            Happening::Close => {
+                let was_closed = self.model.is_closed;
+                assert_eq!(self.end.close(CloseFrame::NORMAL).is_err(), was_closed);
+                self.model.close(b"\x03\xe8");
+            }
+            Happening::HearClose => {
+                self.receive(8, b"\x03\xe9");
+                self.model.close(b"\x03\xe9");
+                self.hears = false;
+            }
+            Happening::HearNonsense => {
+                self.receive(3, b"");
+                let error = self.end.error().expect("a breach");
+                self.model.close(&close_payload(1002, error.as_str()));
+                self.hears = false;
+            }
+            Happening::Eof => {
+                let _ = self.end.receive_eof();
+                self.model.eof();
+                self.hears = false;
+            }
+            _ => {
+                self.end.abandon();
+                self.model.is_closed = true;
+                self.model.queue.clear();
+                self.model.wire.truncate(self.model.left);
+                self.is_abandoned = true;
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), TestCaseError> {
+        self.model.encode(WINDOW);
+        prop_assert_eq!(self.end.transmit().remaining(), self.model.waiting());
+        Ok(())
+    }
+
+    fn leave(&mut self, most: usize) -> Result<(), TestCaseError> {
+        self.look()?;
+        let bytes = self.end.transmit().copy_to_bytes(most.min(self.model.waiting()));
+        self.wire.extend_from_slice(&bytes);
+        self.model.left += bytes.len();
+        prop_assert!(self.wire == self.model.wire[..self.model.left]);
+        prop_assert_eq!(self.end.sent().bytes, self.model.left as u64);
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever is posted, sent, heard and taken, in whatever order: what leaves, what is refused and what waits is what
+    /// the model says.
+    #[test]
+    fn posted_messages_leave_as_the_model_says(
+        role in prop::sample::select(ROLES.to_vec()),
+        limit in prop_oneof![0..100usize, 100..2000usize, 50_000..300_000usize],
+        happenings in happenings(),
+    ) {
+        let mut twins = Twins::new(role, limit);
+        for happening in happenings {
+            twins.happen(happening)?;
+        }
+        while twins.model.waiting() > 0 || !twins.model.is_open && !twins.model.queue.is_empty() {
+            twins.leave(usize::MAX)?;
+        }
+        prop_assert_eq!(twins.end.transmit().remaining(), 0);
+        prop_assert!(twins.end.unsent() == 0 || twins.model.is_open && !twins.model.is_closed);
     }
 }
 
