@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Buf, BufMut, BytesMut};
 use sansocket::{
-    CloseFrame, Config, Connection, Event, Negotiated, Overflow, ProtocolError, Role,
+    CloseFrame, Config, Connection, Event, Negotiated, Overflow, Prepared, ProtocolError, Role,
     frame::{Header, MaskingKey, OpCode},
 };
 
@@ -382,6 +382,30 @@ fn a_peer_that_stops_reading_costs_what_unsent_says() {
             let ((), rest) = counted(|| drain(&mut end));
             assert_eq!(count.live + rest.live, 0, "{role:?} {len} {policy:?}");
         }
+    }
+}
+
+/// A message for many servers is held once, whatever it is, and each of them holds a place in a list.
+#[test]
+fn a_prepared_message_is_held_once() {
+    const SERVERS: usize = 100;
+    for len in [256, 5000, 1_000_000] {
+        let payload = vec![1; len];
+        let (prepared, count) = counted(|| Prepared::new(payload));
+        // Behind it stands the message that it was made of.
+        assert!(count.allocated < len + 300 && count.live < 300, "{count:?}");
+        let mut servers: Vec<_> = (0..SERVERS).map(|_| connect(Role::Server, &Config::new())).collect();
+        let ((), sending) = counted(|| servers.iter_mut().for_each(|server| server.send(&prepared).unwrap()));
+        println!("{len} bytes to {SERVERS} servers: {} allocated, {} held", sending.allocated, sending.live);
+        assert!(sending.allocated <= SERVERS * 200, "{sending:?}");
+        let ((), posting) = counted(|| {
+            servers.iter_mut().for_each(|server| {
+                let _ = server.post(&prepared, Overflow::DropOldest).unwrap();
+            });
+        });
+        assert!(posting.allocated <= SERVERS * 200, "{posting:?}");
+        let ((), rest) = counted(|| servers.iter_mut().for_each(drain));
+        assert_eq!(sending.live + posting.live + rest.live, 0);
     }
 }
 

@@ -15,6 +15,7 @@ mod masking;
 mod oracle;
 mod pair;
 mod posting;
+mod prepared;
 mod sending;
 mod support;
 mod text;
@@ -31,6 +32,9 @@ const TABLES: &[(&str, &str)] = &[
     ("limits", limits::TABLE),
     ("sending", sending::TABLE),
     ("posting", posting::TABLE),
+    ("prepared", prepared::TABLE),
     #[cfg(feature = "deflate")]
     ("deflate", deflate::TABLE),
+    #[cfg(feature = "deflate")]
+    ("prepared and deflated", prepared::deflated::TABLE),
 ];
