@@ -5,6 +5,7 @@ mod closing;
 #[cfg(feature = "deflate")]
 mod compressor;
 mod control;
+mod counting;
 mod cuts;
 #[cfg(feature = "deflate")]
 mod deflate;

@@ -287,7 +287,8 @@ fn a_refused_chunk_encodes_nothing() {
 /// Who closes, or is closed, or is told of a breach, has said before what was posted before.
 #[test]
 fn an_end_with_a_word_is_behind_what_was_posted() {
-    let endings: [(fn(&mut Connection), u16); 3] = [
+    type Ending = fn(&mut Connection);
+    let endings: [(Ending, u16); 3] = [
         (|end| end.close(CloseFrame::NORMAL).unwrap(), 1000),
         (
             |end| {

@@ -1,6 +1,6 @@
 //! Prepared messages: encoded once, sent over many connections, and on the wire what any other message is.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use sansocket::{Config, Event, Kind, Message, Prepared, Role, SendError, frame::OpCode};
 
 use crate::support::{
@@ -163,13 +163,14 @@ fn what_is_received_can_be_prepared() {
     });
     assert_eq!(wire, [(); 5].map(|()| b"\x81\x06to all".to_vec()));
     assert_eq!(frames(&wire[0])[0].0.opcode, OpCode::Text);
-    assert_eq!(Bytes::from(prepared.message().into_bytes()), "to all");
+    assert_eq!(prepared.message().into_bytes(), "to all");
 }
 
 #[cfg(feature = "deflate")]
 pub(crate) mod deflated {
     use std::{sync::Barrier, thread};
 
+    use bytes::Bytes;
     use proptest::{prelude::*, sample::Index};
     use sansocket::{Chunk, Compress, Compression, Connection, frame::RSV1};
 
