@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Buf, BufMut, BytesMut};
 use sansocket::{
-    Config, Connection, Event, Negotiated, ProtocolError, Role,
+    CloseFrame, Config, Connection, Event, Negotiated, Overflow, Prepared, ProtocolError, Role,
     frame::{Header, MaskingKey, OpCode},
 };
 
@@ -346,6 +346,66 @@ fn unsent_output_is_bounded() {
         let (_, count) = counted(|| while end.send(vec![1; 10_000]).is_ok() {});
         assert!(count.peak < 4 << 20, "{count:?} in {role:?}");
         assert!(end.unsent() < (1 << 20) + 10_100);
+    }
+}
+
+/// A peer that has stopped to read, under each policy, with messages of each size, and while it asks for pongs: what it
+/// costs is what `unsent` says and the room that a queue has in reserve, and all of it is given back.
+#[test]
+fn a_peer_that_stops_reading_costs_what_unsent_says() {
+    const LIMIT: usize = 1 << 20;
+    let close = Overflow::Close(CloseFrame::new(1013, "").unwrap());
+    let policies = [Overflow::DropNewest, Overflow::DropOldest, close];
+    println!("held / at most / unsent, in bytes");
+    for (role, len) in ROLES.into_iter().flat_map(|role| [0, 1, 100, 5000, 300_000].map(|len| (role, len))) {
+        for policy in &policies {
+            let mut end = connect(role, &Config::new());
+            let ping = frame(role, true, OpCode::Ping, &[7; 125]);
+            let mut input = BytesMut::with_capacity(ping.len());
+            let (_, count) = counted(|| {
+                for number in 0..(8 * LIMIT / (len + 40)).max(100) {
+                    if number % 16 == 0 {
+                        input.extend_from_slice(&ping);
+                        while let Ok(Some(_)) = end.receive(&mut input) {}
+                    }
+                    let posted = end.post(vec![number as u8; len], policy.clone());
+                    assert!(end.unsent() <= LIMIT + len + 40 + (17 << 10), "{posted:?}: {}", end.unsent());
+                    end.transmit();
+                }
+            });
+            let unsent = end.unsent();
+            println!("{role:?}, {len}, {policy:?}: {} / {} / {unsent}", count.live, count.peak);
+            // What is encoded stands in a buffer that doubles, and so do the entries of the queue.
+            let reserve = if len < 100 { 360_000 } else { 120_000 };
+            assert!(count.live as usize <= unsent + reserve, "{count:?}, {unsent} unsent");
+            assert!(count.peak as usize <= LIMIT + reserve + 2 * len, "{count:?}");
+            let ((), rest) = counted(|| drain(&mut end));
+            assert_eq!(count.live + rest.live, 0, "{role:?} {len} {policy:?}");
+        }
+    }
+}
+
+/// A message for many servers is held once, whatever it is, and each of them holds a place in a list.
+#[test]
+fn a_prepared_message_is_held_once() {
+    const SERVERS: usize = 100;
+    for len in [256, 5000, 1_000_000] {
+        let payload = vec![1; len];
+        let (prepared, count) = counted(|| Prepared::new(payload));
+        // Behind it stands the message that it was made of.
+        assert!(count.allocated < len + 300 && count.live < 300, "{count:?}");
+        let mut servers: Vec<_> = (0..SERVERS).map(|_| connect(Role::Server, &Config::new())).collect();
+        let ((), sending) = counted(|| servers.iter_mut().for_each(|server| server.send(&prepared).unwrap()));
+        println!("{len} bytes to {SERVERS} servers: {} allocated, {} held", sending.allocated, sending.live);
+        assert!(sending.allocated <= SERVERS * 200, "{sending:?}");
+        let ((), posting) = counted(|| {
+            servers.iter_mut().for_each(|server| {
+                let _ = server.post(&prepared, Overflow::DropOldest).unwrap();
+            });
+        });
+        assert!(posting.allocated <= SERVERS * 200, "{posting:?}");
+        let ((), rest) = counted(|| servers.iter_mut().for_each(drain));
+        assert_eq!(sending.live + posting.live + rest.live, 0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{Prepared, Transmit, keys::Keys, open::OpenMessage};
+use super::{Outgoing, Prepared, Transmit, keys::Keys, open::OpenMessage, queue::Queue};
 use crate::{
     config::Compress,
     deflate::Deflater,
@@ -52,6 +52,22 @@ impl Encoder {
         self.keys.header_len() + payload.len()
     }
 
+    /// Posted messages, while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
+    pub(super) fn take(&mut self, queue: &mut Queue, limit: usize) {
+        while self.unsent() < limit && !self.is_message_open() {
+            let Some(message) = queue.pop() else { return };
+            self.outgoing(message);
+        }
+    }
+
+    /// Whatever can be sent in one piece.
+    pub(super) fn outgoing(&mut self, message: Outgoing) {
+        match message {
+            Outgoing::Message(message) => self.message(message, None),
+            Outgoing::Prepared(prepared) => self.prepared(&prepared),
+        }
+    }
+
     /// A whole message, as one frame; compressed as the configuration says, or as `compress` does.
     pub(super) fn message(&mut self, message: Message, compress: Option<Compress>) {
         let opcode = opcode(message.kind());
@@ -63,7 +79,7 @@ impl Encoder {
     }
 
     /// A message whose frame was made before.
-    pub(super) fn prepared(&mut self, prepared: &Prepared) {
+    fn prepared(&mut self, prepared: &Prepared) {
         let deflater = self.deflater_for(prepared.len(), None);
         let deflated = deflater.and_then(|deflater| {
             let frame = prepared.deflated(deflater)?;
@@ -79,15 +95,19 @@ impl Encoder {
         self.transmit.push_frame(frame.bytes());
     }
 
-    /// A piece of a message, as one fragment.
-    pub(super) fn chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
-        let begun = self.open;
-        let is_deflated = begun.is_none() && self.deflater_for(chunk.data.len(), None).is_some();
-        let mut message = begun.unwrap_or(OpenMessage::new(chunk.kind, is_deflated));
-        message.check(&chunk)?;
+    /// The message of which this is the next piece, if it can be that.
+    pub(super) fn admit(&mut self, chunk: &Chunk) -> Result<OpenMessage, SendError> {
+        let is_deflated = self.deflater_for(chunk.data.len(), None).is_some();
+        let mut message = self.open.unwrap_or(OpenMessage::new(chunk.kind, is_deflated));
+        message.check(chunk)?;
+        Ok(message)
+    }
+
+    /// A piece of this message, as one fragment.
+    pub(super) fn chunk(&mut self, chunk: Chunk, message: OpenMessage) {
         // §5.4: the first fragment says what the message is, the others continue it; RFC 7692 §6.1: the first one
         // also says that it is compressed.
-        let (rsv, opcode) = match begun {
+        let (rsv, opcode) = match self.open {
             Some(_) => (0, OpCode::Continuation),
             None => (if message.is_deflated { RSV1 } else { 0 }, opcode(chunk.kind)),
         };
@@ -98,7 +118,6 @@ impl Encoder {
         };
         self.open = (!chunk.fin).then_some(message);
         self.write(chunk.fin, rsv, opcode, payload);
-        Ok(())
     }
 
     pub(super) fn control(&mut self, opcode: OpCode, payload: Bytes) {

@@ -99,8 +99,8 @@ impl Sender {
     /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.check_send()?;
-        self.encode_queue(usize::MAX);
-        self.encode(message.into());
+        self.encoder.take(&mut self.queue, usize::MAX);
+        self.encoder.outgoing(message.into());
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl Sender {
     /// As [`send`](Self::send).
     pub fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), SendError> {
         self.check_send()?;
-        self.encode_queue(usize::MAX);
+        self.encoder.take(&mut self.queue, usize::MAX);
         self.encoder.message(message.into(), Some(compress));
         Ok(())
     }
@@ -135,8 +135,10 @@ impl Sender {
     /// [`SendError::Closed`], [`SendError::Full`], [`SendError::KindChanged`] and [`SendError::NotUtf8`].
     pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), SendError> {
         self.check_room()?;
-        self.encode_queue(usize::MAX);
-        self.encoder.chunk(chunk)
+        let message = self.encoder.admit(&chunk)?;
+        self.encoder.take(&mut self.queue, usize::MAX);
+        self.encoder.chunk(chunk, message);
+        Ok(())
     }
 
     /// Queues a whole message, and where there is no room does what `overflow` says. Messages that are posted while
@@ -221,7 +223,7 @@ impl Sender {
     /// The bytes that wait for the wire. Posted messages are among them as the others leave.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.write_pong();
-        self.encode_queue(WINDOW);
+        self.encoder.take(&mut self.queue, WINDOW);
         self.encoder.transmit()
     }
 
@@ -261,7 +263,7 @@ impl Sender {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.unsent() };
+        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.leaving() };
         match self.deadlines.tick(now, flow, self.waiting()) {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
@@ -284,6 +286,10 @@ impl Sender {
     /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
     pub fn receive_eof(&mut self) {
         self.eof = true;
+        // What waits for the end of a message that does not come is not sent.
+        if self.is_message_open() {
+            self.queue.clear();
+        }
     }
 
     /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
@@ -318,28 +324,19 @@ impl Sender {
         if self.is_closed() {
             return Err(SendError::Closed);
         }
-        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
+        // What is posted behind a message in chunks must not keep it from its end.
+        if self.has_room() || self.leaving() == 0 { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    /// How much of the output waits for nothing but the wire.
+    fn leaving(&self) -> usize {
+        if self.is_message_open() { self.unsent() - self.queue.bytes() } else { self.unsent() }
     }
 
     fn check_control(&self, payload: &Bytes) -> Result<(), SendError> {
         self.check_room()?;
         // §5.5: control frames have a payload of 125 bytes or less.
         if payload.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
-    }
-
-    fn encode(&mut self, message: Outgoing) {
-        match message {
-            Outgoing::Message(message) => self.encoder.message(message, None),
-            Outgoing::Prepared(prepared) => self.encoder.prepared(&prepared),
-        }
-    }
-
-    /// Encodes posted messages while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
-    fn encode_queue(&mut self, limit: usize) {
-        while self.encoder.unsent() < limit && !self.is_message_open() {
-            let Some(message) = self.queue.pop() else { return };
-            self.encode(message);
-        }
     }
 
     /// §5.5.2: a ping is answered; §5.5.3: where several wait, answering the latest is enough.
@@ -384,7 +381,7 @@ impl Sender {
     }
 
     fn write_close(&mut self, frame: Option<CloseFrame>) {
-        self.encode_queue(usize::MAX);
+        self.encoder.take(&mut self.queue, usize::MAX);
         // What waits for the end of a message that does not come is not sent.
         self.queue.clear();
         let mut payload = BytesMut::new();

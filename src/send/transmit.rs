@@ -1,6 +1,7 @@
 //! Bytes that wait for the wire. RFC 6455 §6.1.
 
 use alloc::collections::VecDeque;
+use core::mem;
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
@@ -12,6 +13,8 @@ use crate::frame::{Header, MaskingKey};
 const COPIED_BELOW: usize = 4096;
 /// A whole frame shorter than this is copied behind what waits: sharing it would take more than it saves.
 const SHARED_FROM: usize = 256;
+/// Behind a masked payload of this length begins a new buffer: the old one would double for a pong.
+const SEALED_FROM: usize = 64 << 10;
 
 /// Bytes that wait for the wire, in order.
 ///
@@ -64,6 +67,10 @@ impl Transmit {
         self.tail.reserve(Header::MAX_LEN + payload.len());
         header.write(&mut self.tail);
         key.apply_onto(payload, &mut self.tail);
+        if payload.len() >= SEALED_FROM {
+            let sealed = mem::take(&mut self.tail).freeze();
+            self.chain(sealed);
+        }
     }
 
     fn chain(&mut self, segment: Bytes) {

@@ -25,14 +25,14 @@ use crate::support::{
 
 /// How both ends compress, as both know it.
 #[derive(Clone, Copy, Debug)]
-struct Agreed {
+pub(crate) struct Agreed {
     /// Of the server, of the client.
-    takeover: [bool; 2],
-    bits: [u8; 2],
+    pub(crate) takeover: [bool; 2],
+    pub(crate) bits: [u8; 2],
 }
 
 impl Agreed {
-    fn negotiated(self) -> Negotiated {
+    pub(crate) fn negotiated(self) -> Negotiated {
         let [server, client] = self.bits.map(|bits| WindowBits::new(bits).expect("8 to 15"));
         let mut params = Params::new().server_max_window_bits(server).client_max_window_bits(client);
         if !self.takeover[0] {
@@ -47,13 +47,13 @@ impl Agreed {
     }
 
     /// What one end does with what it sends.
-    fn of(self, role: Role) -> (u8, bool) {
+    pub(crate) fn of(self, role: Role) -> (u8, bool) {
         let end = usize::from(role == Role::Client);
         (self.bits[end], self.takeover[end])
     }
 }
 
-fn agreed() -> impl Strategy<Value = Agreed> {
+pub(crate) fn agreed() -> impl Strategy<Value = Agreed> {
     (any::<[bool; 2]>(), [8..16u8, 8..16u8]).prop_map(|(takeover, bits)| Agreed { takeover, bits })
 }
 
@@ -63,7 +63,7 @@ fn roles() -> impl Strategy<Value = Role> {
 
 /// Bytes that are shown in short.
 #[derive(Clone)]
-struct Data(Vec<u8>);
+pub(crate) struct Data(pub(crate) Vec<u8>);
 
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +72,7 @@ impl fmt::Debug for Data {
 }
 
 /// Data of some shape.
-fn data() -> impl Strategy<Value = Data> {
+pub(crate) fn data() -> impl Strategy<Value = Data> {
     let len =
         prop_oneof![4 => 0..40usize, 3 => 40..2000usize, 2 => 2000..20_000usize, 1 => 20_000..80_000usize];
     let period = prop_oneof![Just(1), 2..10usize, 200..300usize, 400..600usize, 1000..40_000usize];
@@ -113,7 +113,7 @@ fn speeches() -> impl Strategy<Value = Vec<Speech>> {
 }
 
 /// The whole in pieces, some of them empty.
-fn pieces<'a>(whole: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+pub(crate) fn pieces<'a>(whole: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(whole.len() + 1)).collect();
     places.push(whole.len());
     places.sort_unstable();
@@ -136,14 +136,14 @@ fn say(end: &mut Connection, speech: &Speech) {
 }
 
 /// One direction as another implementation inflates it.
-struct Elsewhere {
+pub(crate) struct Elsewhere {
     naive: Inflating,
     takeover: bool,
     state: Box<InflateState>,
 }
 
 impl Elsewhere {
-    fn new((bits, takeover): (u8, bool)) -> Self {
+    pub(crate) fn new((bits, takeover): (u8, bool)) -> Self {
         let state = InflateState::new_boxed(DataFormat::Raw);
         Self { naive: Inflating::new(bits, takeover), takeover, state }
     }
@@ -164,7 +164,7 @@ impl Elsewhere {
     }
 
     /// A compressed message from its fragments, each of which can be inflated when it has come.
-    fn message(&mut self, fragments: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    pub(crate) fn message(&mut self, fragments: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let (last, before) = fragments.split_last().expect("a fragment");
         let mut parts: Vec<_> = before.iter().map(|fragment| self.inflate(fragment)).collect();
         parts.push(self.inflate(&[last, &TAIL[..]].concat()));
@@ -269,7 +269,7 @@ fn binaries(player: &Player) -> Vec<Vec<u8>> {
     binaries.collect()
 }
 
-fn unlimited() -> Config {
+pub(crate) fn unlimited() -> Config {
     let mut config = Config::new();
     config.limits.unsent = usize::MAX;
     config.limits.control = usize::MAX;

@@ -1,9 +1,9 @@
 //! §5.5, control frames: their form, and the answers to pings.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::{Buf, BytesMut};
-use sansocket::{Config, Connection, Event, Role, frame::OpCode};
+use sansocket::{Config, Connection, Event, Keepalive, Pings, Role, TimedOut, frame::OpCode};
 
 use crate::support::{
     player::{check_table, connect, connection, drain},
@@ -42,6 +42,15 @@ pub(crate) const TABLE: &str = r#"
     client < 09 01                                       | ! 1002 ControlFragmented
     client < [text- "a"] 09 00                           | ! 1002 ControlFragmented
     client < [text- "a"] 0a 7d                           | ! 1002 ControlFragmented
+
+    # Pings that are shown are not answered, and what the application then says is its own.
+    server pings=shown < [ping "p"] [ping ] {pong "p"}    | ping "p", ping "" > [pong "p"]
+    client pings=shown < [ping "a"] {pong "b"} {ping "c"} [pong "c"] | ping "a", pong "c" > [pong "b"] [ping "c"]
+    server pings=shown < [text- "a"] [ping "p"] [cont "b"] {pong "p"} {text "c"} | ping "p", text ab > [pong "p"] [text "c"]
+    # Close frames are answered all the same, breaches are told, and behind a Close frame there is no pong.
+    server pings=shown < [ping "p"] [close 1000] {pong "p"} | ping "p", close 1000, refused Closed > [close 1000]
+    client pings=shown < [ping "p"] c1 00 {pong "p"}      | ping "p", refused Closed ! 1002 ReservedBit
+    client pings=shown < {close 1000} [ping "p"] {pong "p"} | ping "p", refused Closed > [close 1000]
 
     # Not before it is whole.
     client < 89 05 48656c6c                              |
@@ -150,4 +159,32 @@ fn a_steady_backlog_does_not_starve_the_pongs() {
         assert!(answered.len() > 90, "{} of 100 answered", answered.len());
         assert!(answered.is_sorted());
     }
+}
+
+/// Who answers pings itself is shown all of them, and nothing is kept of any.
+#[test]
+fn pings_that_are_shown_leave_nothing() {
+    let mut end = connection(Role::Server, &Config::new().pings(Pings::Shown));
+    let mut input = BytesMut::new();
+    for number in 0..100_000_u32 {
+        input.extend_from_slice(&frame(Role::Client, true, 9, &number.to_be_bytes()));
+        assert!(
+            matches!(end.receive(&mut input), Ok(Some(Event::Ping(payload))) if payload == number.to_be_bytes()[..])
+        );
+        assert_eq!((end.unsent(), end.sent().frames), (0, 0));
+    }
+    end.pong(99_999_u32.to_be_bytes().to_vec()).unwrap();
+    assert_eq!(drain(&mut end), frame(Role::Server, true, 10, &99_999_u32.to_be_bytes()));
+}
+
+/// Keepalive asks as ever, where pings are shown; and the peer's silence is its silence.
+#[test]
+fn pings_that_are_shown_do_not_change_ours() {
+    let s = Duration::from_secs;
+    let config = Config::new().pings(Pings::Shown).keepalive(Keepalive::new(s(30), s(10)));
+    let mut end = connection(Role::Server, &config);
+    end.tick(s(0)).unwrap();
+    assert_eq!(end.tick(s(30)), Ok(Some(s(40))));
+    assert_eq!(drain(&mut end), b"\x89\x00");
+    assert_eq!(end.tick(s(40)), Err(TimedOut::Pong));
 }

@@ -5,6 +5,7 @@ mod closing;
 #[cfg(feature = "deflate")]
 mod compressor;
 mod control;
+mod counting;
 mod cuts;
 #[cfg(feature = "deflate")]
 mod deflate;
@@ -14,6 +15,8 @@ mod limits;
 mod masking;
 mod oracle;
 mod pair;
+mod posting;
+mod prepared;
 mod sending;
 mod support;
 mod text;
@@ -29,6 +32,10 @@ const TABLES: &[(&str, &str)] = &[
     ("text", text::TABLE),
     ("limits", limits::TABLE),
     ("sending", sending::TABLE),
+    ("posting", posting::TABLE),
+    ("prepared", prepared::TABLE),
     #[cfg(feature = "deflate")]
     ("deflate", deflate::TABLE),
+    #[cfg(feature = "deflate")]
+    ("prepared and deflated", prepared::deflated::TABLE),
 ];

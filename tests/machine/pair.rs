@@ -183,6 +183,13 @@ proptest! {
         }
         agree(&link.ends[0], &link.ends[1])?;
         agree(&link.ends[1], &link.ends[0])?;
+        let [client, server] = link.ends.each_ref().map(|end| &end.player.connection);
+        for (sent, received) in [(client.sent(), server.received()), (server.sent(), client.received())] {
+            prop_assert_eq!(sent.messages, received.messages);
+            // Behind a Close frame there may be pongs, which nobody looks at.
+            prop_assert!(sent.frames >= received.frames && sent.bytes >= received.bytes);
+            prop_assert!(sent.frames != received.frames || sent.bytes == received.bytes);
+        }
     }
 
     /// The stream may break anywhere: what was heard is the beginning of what was said, and the end is told as what it is.

@@ -7,7 +7,7 @@ use sansocket::{Config, Connection, Keepalive, Role, SendError, State, TimedOut}
 
 use crate::support::{
     player::{connection, drain},
-    wire::frame,
+    wire::{frame, peer},
 };
 
 const fn s(seconds: u64) -> Duration {
@@ -266,4 +266,157 @@ fn output_that_does_not_move_is_a_reason_to_give_up() {
     assert_eq!(server.unsent(), 1);
     assert!(server.tick_unread(s(234)).is_ok());
     assert_eq!(server.tick_unread(s(235)), Err(TimedOut::Write));
+}
+
+fn pong(role: Role, payload: &[u8]) -> Vec<u8> {
+    frame(peer(role), true, 10, payload)
+}
+
+/// From the tick that knew of the ping to the tick that knew of its pong, of either end and whoever asked.
+#[test]
+fn a_round_trip_is_measured_from_tick_to_tick() {
+    for role in [Role::Client, Role::Server] {
+        let mut end = end(role);
+        end.tick(s(0)).unwrap();
+        assert_eq!(end.round_trip(), None);
+        end.ping("one").unwrap();
+        end.tick(s(1)).unwrap();
+        end.tick(s(2)).unwrap();
+        hear(&mut end, &pong(role, b"one"));
+        assert_eq!(end.round_trip(), None, "nobody has said what time it is");
+        end.tick(s(4)).unwrap();
+        assert_eq!(end.round_trip(), Some(s(3)));
+        // It stays until there is another.
+        end.tick(s(5)).unwrap();
+        hear(&mut end, &pong(role, b"one"));
+        end.tick(s(6)).unwrap();
+        assert_eq!(end.round_trip(), Some(s(3)), "asked once, answered once");
+        end.ping("").unwrap();
+        end.tick(s(10)).unwrap();
+        hear(&mut end, &pong(role, b""));
+        end.tick(s(10)).unwrap();
+        assert_eq!(end.round_trip(), Some(s(0)));
+    }
+}
+
+/// A keepalive ping is known to the tick that sends it.
+#[test]
+fn a_keepalive_ping_is_measured() {
+    let mut client = end(Role::Client);
+    client.tick(s(0)).unwrap();
+    client.tick(s(30)).unwrap();
+    hear(&mut client, &pong(Role::Client, b""));
+    client.tick(s(32)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(2)));
+}
+
+/// A pong that nobody asked for, or that answers something else, measures nothing and spoils nothing.
+#[test]
+fn a_pong_that_was_not_asked_for_measures_nothing() {
+    let mut client = end(Role::Client);
+    hear(&mut client, &pong(Role::Client, b""));
+    client.tick(s(0)).unwrap();
+    client.ping("ping").unwrap();
+    client.tick(s(1)).unwrap();
+    for other in [&b""[..], b"pin", b"pingg", b"gnip", b"Ping", b"pink"] {
+        hear(&mut client, &pong(Role::Client, other));
+        client.tick(s(2)).unwrap();
+        assert_eq!(client.round_trip(), None, "{other:?}");
+    }
+    hear(&mut client, &pong(Role::Client, b"ping"));
+    client.tick(s(3)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(2)));
+    // What the peer asks is no answer.
+    client.ping("p").unwrap();
+    client.tick(s(4)).unwrap();
+    hear(&mut client, &frame(Role::Server, true, 9, b"p"));
+    hear(&mut client, &frame(Role::Server, true, 1, b"p"));
+    client.tick(s(5)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(2)));
+}
+
+/// Pings that look the same are timed from the first of them; another one is timed in place of the one before, whose
+/// pong then measures nothing.
+#[test]
+fn the_latest_ping_is_timed() {
+    let mut client = end(Role::Client);
+    client.tick(s(0)).unwrap();
+    for at in [1, 2, 3] {
+        client.ping("same").unwrap();
+        client.tick(s(at)).unwrap();
+    }
+    hear(&mut client, &pong(Role::Client, b"same"));
+    client.tick(s(4)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(3)));
+    hear(&mut client, &pong(Role::Client, b"same"));
+    client.tick(s(9)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(3)), "the other two measure nothing");
+
+    client.ping("old").unwrap();
+    client.tick(s(10)).unwrap();
+    client.ping("new").unwrap();
+    client.tick(s(11)).unwrap();
+    hear(&mut client, &pong(Role::Client, b"old"));
+    client.tick(s(12)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(3)));
+    hear(&mut client, &pong(Role::Client, b"new"));
+    client.tick(s(13)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(2)));
+}
+
+/// However late: a pong is an answer as long as the connection lives.
+#[test]
+fn a_late_pong_is_measured() {
+    let mut client = connection(Role::Client, &Config::new().keepalive(None));
+    client.tick(s(0)).unwrap();
+    client.ping("late").unwrap();
+    client.tick(s(0)).unwrap();
+    client.close(None).unwrap();
+    client.tick(s(1)).unwrap();
+    hear(&mut client, &pong(Role::Client, b"late"));
+    client.tick(s(4)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(4)));
+}
+
+/// Without a tick between ping and pong there is nothing to measure from, and a clock that runs backwards measures nothing
+/// less than no time.
+#[test]
+fn what_no_clock_has_seen_is_not_measured() {
+    let mut client = end(Role::Client);
+    client.tick(s(9)).unwrap();
+    client.ping("p").unwrap();
+    hear(&mut client, &pong(Role::Client, b"p"));
+    client.tick(s(10)).unwrap();
+    assert_eq!(client.round_trip(), None);
+    client.ping("p").unwrap();
+    client.tick(s(10)).unwrap();
+    hear(&mut client, &pong(Role::Client, b"p"));
+    client.tick(s(5)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(0)));
+}
+
+/// A ping that was dropped on its way is not answered by a pong that looks like it.
+#[test]
+fn a_ping_that_is_given_up_is_not_timed() {
+    let mut client = end(Role::Client);
+    client.tick(s(0)).unwrap();
+    client.ping("p").unwrap();
+    client.tick(s(1)).unwrap();
+    client.abandon();
+    hear(&mut client, &pong(Role::Client, b"p"));
+    client.tick(s(2)).unwrap();
+    assert_eq!(client.round_trip(), None);
+}
+
+/// A ping that was refused is not timed, and spoils no measurement.
+#[test]
+fn a_refused_ping_is_not_timed() {
+    let mut client = end(Role::Client);
+    client.tick(s(0)).unwrap();
+    client.ping("p").unwrap();
+    client.tick(s(1)).unwrap();
+    assert_eq!(client.ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    hear(&mut client, &pong(Role::Client, b"p"));
+    client.tick(s(2)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(1)));
 }

@@ -2,7 +2,8 @@
 
 use bytes::{Buf, BytesMut};
 use sansocket::{
-    Chunk, Config, Connection, Event, Kind, Message, Negotiated, ProtocolError, Role, SendError, State, Text,
+    Chunk, Config, Connection, Event, Kind, Message, Negotiated, Overflow, Prepared, ProtocolError, Role,
+    SendError, State, Text,
 };
 
 use super::wire::{Fixture, KEY, Said, Seen, Step};
@@ -150,6 +151,8 @@ impl Player {
             Step::Send(message) => self.connection.send(message),
             Step::SendWith(message, compress) => self.connection.send_with(message, compress),
             Step::SendChunk(chunk) => self.connection.send_chunk(chunk),
+            Step::SendPrepared(message) => self.connection.send(Prepared::new(message)),
+            Step::Post(message) => self.connection.post(message, Overflow::DropNewest).map(drop),
             Step::Ping(payload) => self.connection.ping(payload),
             Step::Pong(payload) => self.connection.pong(payload),
             Step::Close(frame) => self.connection.close(frame),

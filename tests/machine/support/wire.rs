@@ -8,7 +8,7 @@
 //! ```
 //!
 //! In front of `<` stands who we are, with limits (`message=`, `frame=`, `fragments=`, `unsent=`, `control=`,
-//! `ratio=`) and, where `deflate` or one of its parameters (`no-takeover`, `server-no-takeover`, `client-no-takeover`,
+//! `ratio=`), with `pings=shown` if we answer them, and, where `deflate` or one of its parameters (`no-takeover`, `server-no-takeover`, `client-no-takeover`,
 //! `server-bits=`, `client-bits=`) stands, compression as agreed, and what of it we use: `compress=always`,
 //! `compress=never` or from how many bytes, `level=`.
 //!
@@ -22,7 +22,8 @@
 //! - `eof`: the stream ends;
 //! - `{close 1000}`, `{ping "p"}`, `{pong "p"}`, `{text "t"}`, `{binary 00}`, `{text- "t"}`…: the application
 //!   speaks; a form with `-` is a chunk with more to come, and `{text. "t"}` is the last chunk; `{text+ "t"}` is said
-//!   compressed, whatever stands in front;
+//!   compressed, whatever stands in front; `{post "t"}` is a text that is posted, and dropped if there is no room;
+//!   `{prepared "t"}` is a text that is prepared and sent;
 //! - `(closing read)`: what the connection says of itself: its state, and whether it wants `read` or `shutdown`.
 //!
 //! Behind `|` stand all events in order, then behind `>` all bytes that went out, then behind `!` the close code and
@@ -32,8 +33,8 @@ use std::{fmt, iter::Peekable, vec::IntoIter};
 
 use bytes::Bytes;
 use sansocket::{
-    Chunk, CloseFrame, Compress, Config, Event, Kind, Message, Negotiated, ProtocolError, Role, SendError,
-    State, Text,
+    Chunk, CloseFrame, Compress, Config, Event, Kind, Message, Negotiated, Pings, ProtocolError, Role,
+    SendError, State, Text,
     deflate::{Params, WindowBits},
     frame::{Header, MaskingKey, OpCode},
 };
@@ -59,6 +60,8 @@ pub(crate) enum Step {
     Send(Message),
     SendWith(Message, Compress),
     SendChunk(Chunk),
+    SendPrepared(Message),
+    Post(Message),
     Ping(Bytes),
     Pong(Bytes),
     Close(Option<CloseFrame>),
@@ -258,6 +261,8 @@ impl Parser {
             "binary" => return Ok(Step::Send(Message::Binary(data))),
             "text+" => return Ok(Step::SendWith(Message::Text(text(data)?), Compress::Always)),
             "binary+" => return Ok(Step::SendWith(Message::Binary(data), Compress::Always)),
+            "prepared" => return Ok(Step::SendPrepared(Message::Text(text(data)?))),
+            "post" => return Ok(Step::Post(Message::Text(text(data)?))),
             "text-" => (Kind::Text, false),
             "text." => (Kind::Text, true),
             "binary-" => (Kind::Binary, false),
@@ -387,6 +392,10 @@ const SEND_ERRORS: [SendError; 8] = [
 ];
 
 fn set_limit(config: &mut Config, limit: &str) -> Parsed<()> {
+    if limit == "pings=shown" {
+        config.pings = Pings::Shown;
+        return Ok(());
+    }
     let wrong = || format!("{limit:?} is no limit");
     let (name, number) = limit.split_once('=').ok_or_else(wrong)?;
     let number: u64 = number.parse().map_err(|_| wrong())?;
