@@ -13,6 +13,7 @@ mod connecting;
 mod deflate;
 mod dropping;
 mod flushing;
+mod halves;
 mod keepalive;
 mod loopback;
 mod opening;
