@@ -150,7 +150,7 @@ impl Sender {
             return Err(SendError::Closed);
         }
         let mut dropped = 0;
-        while !self.has_room() {
+        while !self.is_room(self.unsent()) {
             match overflow {
                 Overflow::DropNewest => return Ok(Posted::Dropped),
                 Overflow::DropOldest => match self.queue.pop() {
@@ -227,13 +227,18 @@ impl Sender {
 
     /// How many bytes wait for the wire, with a pong that is kept for later and what posted messages take.
     pub fn unsent(&self) -> usize {
-        let kept = self.pongs.kept().map_or(0, |payload| self.encoder.control_len(payload));
-        self.encoder.unsent() + kept + self.queue.bytes()
+        self.encoder.unsent() + self.kept() + self.queue.bytes()
     }
 
-    /// Whether the unsent output is below its limit, so that a message can be sent.
+    /// How many bytes can leave: all that wait, but for posted messages that wait for the end of one in chunks.
+    pub(crate) fn transmittable(&self) -> usize {
+        if self.is_message_open() { self.encoder.unsent() + self.kept() } else { self.unsent() }
+    }
+
+    /// Whether the unsent output is below its limit, so that a message can be sent. Posted messages that wait for the end
+    /// of one in chunks do not count: they must not keep it from ending.
     pub fn has_room(&self) -> bool {
-        self.unsent() == 0 || self.unsent() < self.unsent_limit
+        self.is_room(self.transmittable())
     }
 
     /// Whether a message that is being sent in chunks has not ended, so that no other can be sent (§5.4).
@@ -261,7 +266,7 @@ impl Sender {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.unsent() };
+        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.transmittable() };
         match self.deadlines.tick(now, flow, self.waiting()) {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
@@ -308,6 +313,15 @@ impl Sender {
     /// Whether nothing more can be said.
     pub(crate) const fn is_closed(&self) -> bool {
         self.closed.is_some() || self.abandoned || self.eof
+    }
+
+    const fn is_room(&self, unsent: usize) -> bool {
+        unsent == 0 || unsent < self.unsent_limit
+    }
+
+    /// What a pong takes that is kept for later.
+    fn kept(&self) -> usize {
+        self.pongs.kept().map_or(0, |payload| self.encoder.control_len(payload))
     }
 
     const fn waiting(&self) -> Waiting {

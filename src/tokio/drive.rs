@@ -290,7 +290,7 @@ impl<T> Driver<T> {
 
     fn glance(&self) -> Glance {
         let connection = &self.pump.connection;
-        Glance { state: connection.state(), has_output: connection.unsent() > 0, listener: self.listener }
+        Glance { state: connection.state(), has_output: connection.transmittable() > 0, listener: self.listener }
     }
 
     /// Whether there is output to write, a deadline to keep or a stream to read that no task which waits can know of.
