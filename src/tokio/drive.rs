@@ -50,6 +50,7 @@ enum Asked {
 struct Glance {
     state: State,
     has_output: bool,
+    is_held: bool,
     listener: Listener,
 }
 
@@ -290,15 +291,22 @@ impl<T> Driver<T> {
 
     fn glance(&self) -> Glance {
         let connection = &self.pump.connection;
-        Glance { state: connection.state(), has_output: connection.transmittable() > 0, listener: self.listener }
+        Glance {
+            state: connection.state(),
+            has_output: connection.transmittable() > 0,
+            is_held: self.held.is_some(),
+            listener: self.listener,
+        }
     }
 
     /// Whether there is output to write, a deadline to keep or a stream to read that no task which waits can know of.
     fn is_work_left(&self, before: Glance) -> bool {
         let now = self.glance();
         let has_new_output = now.has_output && !before.has_output;
+        // What is behind it may be a ping.
+        let is_taken = before.is_held && !now.is_held;
         let is_deserted = now.listener == Listener::Nobody && before.listener != Listener::Nobody;
-        has_new_output || is_deserted || now.state != before.state
+        has_new_output || is_taken || is_deserted || now.state != before.state
     }
 
     fn is_met(&self, until: Until) -> bool {
