@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use super::{
     Ended, Error, NotSent,
     pump::{Pump, TURNS, View},
-    wakers::{Due, NOWHERE, Place, SENDING, Until, Wakers},
+    wakers::{Due, NOWHERE, Place, RECEIVING, SENDING, Until, Wakers},
 };
 use crate::{
     connection::{Connection, State},
@@ -63,6 +63,8 @@ pub(super) enum Listener {
     Busy,
     /// A task of its own.
     Other,
+    /// A task of its own, and a sender has sent since it last received: it may be busy with something else.
+    Away,
     /// Nobody: what comes is dropped.
     Nobody,
 }
@@ -183,14 +185,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Ready when all that was queued up to this position is with the system.
     pub(super) fn poll_sent(&mut self, position: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // An application that never asks for messages has its pings answered all the same.
-        let is_deaf = matches!(self.listener, Listener::Busy | Listener::Nobody);
-        if self.pump.poll_write(cx).is_pending() || is_deaf {
+        if self.pump.poll_write(cx).is_pending() || self.is_deaf() {
             let _ = self.poll_attend(cx);
         }
-        if self.listener == Listener::Same {
-            self.listener = Listener::Busy;
-        }
+        self.listener = match self.listener {
+            Listener::Same => Listener::Busy,
+            Listener::Other => Listener::Away,
+            listener => listener,
+        };
         if self.pump.is_sent(position) { Poll::Ready(self.pump.check_stream()) } else { Poll::Pending }
     }
 
@@ -215,11 +217,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.pump.ended().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Whether nobody may be there to receive: an application that never asks for messages has its pings answered all the
+    /// same.
+    fn is_deaf(&self) -> bool {
+        match self.listener {
+            Listener::Same | Listener::Other => false,
+            Listener::Away => !self.wakers.is_taken(RECEIVING),
+            Listener::Busy | Listener::Nobody => true,
+        }
+    }
+
     fn ask(&mut self, asked: Asked) {
         self.asked = asked;
-        if self.listener == Listener::Busy {
-            self.listener = Listener::Same;
-        }
+        self.listener = match self.listener {
+            Listener::Busy => Listener::Same,
+            Listener::Away => Listener::Other,
+            listener => listener,
+        };
     }
 
     /// All that receiving does, up to the next message, which is held until the application asks for it. Ready when the

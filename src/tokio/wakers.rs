@@ -75,6 +75,15 @@ impl Wakers {
         }
     }
 
+    /// Whether a task waits in this place.
+    pub(super) fn is_taken(&self, place: Place) -> bool {
+        let is_here = |waiting: &Waiting| waiting.place == place;
+        match &self.many {
+            Some(many) => many.waiting().iter().any(is_here),
+            None => self.one.iter().any(is_here),
+        }
+    }
+
     /// The tasks in other places that have something to do.
     pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
         let is_other = |waiting: &&Waiting| waiting.place != place && is_due(waiting.until);
