@@ -124,8 +124,8 @@ pub struct Limits {
     /// The most header fields in a head. Default 100.
     pub head_fields: usize,
     /// Unsent output at which nothing more is accepted for sending, in bytes. Default 1 MiB. A message that is
-    /// accepted below it may exceed it, so the output holds at most this and one message; and as much again where messages are posted while another one is
-    /// being sent in chunks.
+    /// accepted below it may exceed it, so the output holds at most this and one message, and as much
+    /// again where messages are posted while another one is being sent in chunks.
     pub unsent: usize,
     /// Unsent pongs at which pings are no longer answered one by one, in bytes: until they have left, only the latest
     /// ping is kept for an answer (§5.5.3). Default 16 KiB.

@@ -93,21 +93,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// Polls for the task in this place; tasks in others that have something to do are returned.
+    /// Polls for the task in this place, which may come to wait for something else; tasks in others that have something to
+    /// do are returned.
     pub(super) fn poll<R>(
         &mut self,
         place: Place,
-        until: Until,
+        until: &mut Until,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<R>,
+        poll: impl FnOnce(&mut Self, &mut Until, &mut Context<'_>) -> Poll<R>,
     ) -> (Poll<R>, Due) {
         let before = self.glance();
-        let polled = match self.wakers.enter(place, cx.waker(), until) {
-            Some(all) => poll(self, &mut Context::from_waker(&all)),
-            None => poll(self, cx),
+        let polled = match self.wakers.enter(place, cx.waker(), *until) {
+            Some(all) => poll(self, until, &mut Context::from_waker(&all)),
+            None => poll(self, until, cx),
         };
         if polled.is_pending() {
-            self.wakers.wait(place, cx.waker(), until);
+            self.wakers.wait(place, cx.waker(), *until);
         } else {
             self.wakers.leave(place);
         }
@@ -181,6 +182,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         accept(&mut self.pump.connection)?;
         self.lane = lane.unwrap_or(self.lane);
         Poll::Ready(Ok(self.pump.position()))
+    }
+
+    /// Ready when `accept` has queued something and that is with the system.
+    pub(super) fn poll_send(
+        &mut self,
+        until: &mut Until,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        if let Until::Room(lane) = *until {
+            *until = Until::Sent(ready!(self.poll_accept(lane, cx, accept))?);
+        }
+        let Until::Sent(position) = *until else { unreachable!("it waits for room, and then until it is sent") };
+        self.poll_sent(position, cx)
     }
 
     /// Ready when all that was queued up to this position is with the system.

@@ -55,9 +55,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
     /// Polls the driver for this task.
     pub(super) fn poll<R>(
         &mut self,
-        until: Until,
+        mut until: Until,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.poll_until(&mut until, cx, |driver, _, cx| poll(driver, cx))
+    }
+
+    fn poll_until<R>(
+        &mut self,
+        until: &mut Until,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Until, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let (polled, due) = match &mut self.way {
             Way::Straight(driver) => driver.poll(self.place, until, cx, poll),
@@ -123,8 +132,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         message: M,
         accept: fn(&mut Connection, M) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        let position = self.feed(lane, message, accept).await?;
-        poll_fn(|cx| self.poll_sent(position, cx)).await
+        let mut message = Some(message);
+        let mut accept =
+            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
+        let mut until = Until::Room(lane);
+        // In one go: a message that leaves at once is nothing to wake others for.
+        poll_fn(|cx| {
+            self.poll_until(&mut until, cx, |driver, until, cx| driver.poll_send(until, cx, &mut accept))
+        })
+        .await
     }
 
     /// Waits until all that is queued is with the system.

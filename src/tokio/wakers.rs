@@ -62,8 +62,9 @@ impl Wakers {
 
     /// The task that has entered goes on waiting.
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
-        if self.many.is_none() {
-            self.one = Some(Waiting { place, waker: waker.clone(), until });
+        match &self.many {
+            Some(many) => many.change(place, until),
+            None => self.one = Some(Waiting { place, waker: waker.clone(), until }),
         }
     }
 
@@ -114,6 +115,10 @@ struct Many(Mutex<Vec<Waiting>>);
 impl Many {
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, place: Place, until: Until) {
+        self.waiting().iter_mut().filter(|waiting| waiting.place == place).for_each(|it| it.until = until);
     }
 
     fn set(&self, new: Waiting) {

@@ -627,7 +627,7 @@ async fn a_receiver_that_is_dropped_leaves_its_work_to_those_who_wait() {
         peer.ping("1");
         assert!(waits(three.flush()));
         assert!(at_once(receiver.recv_chunk()).unwrap().unwrap().fin);
-        bells.each_ref().map(|bell| bell.rings());
+        bells.iter().for_each(|bell| _ = bell.rings());
         drop(receiver);
         assert_eq!(bells.each_ref().map(|bell| bell.rings().min(1)), [1, 1, 0]);
         park(closed.as_mut(), &bells[1]);
@@ -871,7 +871,7 @@ async fn messages_that_came_together_wake_no_sender() {
         park(send.as_mut(), bell);
     }
     peer.put(peer.frame(OpCode::Text, b"hello").repeat(100));
-    bells.each_ref().map(|bell| bell.rings());
+    bells.iter().for_each(|bell| _ = bell.rings());
     for _ in 0..100 {
         assert_eq!(at_once(receiver.recv()).unwrap(), Some("hello".into()));
     }
