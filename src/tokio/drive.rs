@@ -306,6 +306,11 @@ impl<T> Driver<T> {
         }
     }
 
+    /// Says that several tasks wait from now on, whose wakers are not called while the halves are locked.
+    pub(super) fn share(&mut self) {
+        self.wakers.share();
+    }
+
     /// Says who receives from now on.
     pub(super) const fn set_listener(&mut self, listener: Listener) {
         self.listener = listener;
