@@ -243,7 +243,14 @@ impl Connection {
         self.sender.unsent()
     }
 
-    /// Whether the unsent output is below its limit ([`Limits::unsent`](crate::Limits::unsent)).
+    /// How many bytes can leave: all that wait, but for posted messages that wait for the end of one in chunks.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn transmittable(&self) -> usize {
+        self.sender.transmittable()
+    }
+
+    /// Whether the unsent output is below its limit ([`Limits::unsent`](crate::Limits::unsent)). Posted messages that wait
+    /// for the end of one in chunks do not count.
     pub fn has_room(&self) -> bool {
         self.sender.has_room()
     }

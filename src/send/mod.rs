@@ -233,6 +233,11 @@ impl Sender {
         self.encoder.unsent() + kept + self.queue.bytes()
     }
 
+    /// How many bytes wait for nothing but the wire: posted messages may wait for the end of one in chunks.
+    pub(crate) fn transmittable(&self) -> usize {
+        if self.is_message_open() { self.unsent() - self.queue.bytes() } else { self.unsent() }
+    }
+
     /// Whether the unsent output is below its limit, so that a message can be sent.
     pub fn has_room(&self) -> bool {
         self.unsent() == 0 || self.unsent() < self.unsent_limit
@@ -263,7 +268,7 @@ impl Sender {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.leaving() };
+        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.transmittable() };
         match self.deadlines.tick(now, flow, self.waiting()) {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
@@ -325,12 +330,7 @@ impl Sender {
             return Err(SendError::Closed);
         }
         // What is posted behind a message in chunks must not keep it from its end.
-        if self.has_room() || self.leaving() == 0 { Ok(()) } else { Err(SendError::Full) }
-    }
-
-    /// How much of the output waits for nothing but the wire.
-    fn leaving(&self) -> usize {
-        if self.is_message_open() { self.unsent() - self.queue.bytes() } else { self.unsent() }
+        if self.has_room() || self.transmittable() == 0 { Ok(()) } else { Err(SendError::Full) }
     }
 
     fn check_control(&self, payload: &Bytes) -> Result<(), SendError> {

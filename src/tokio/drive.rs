@@ -9,7 +9,7 @@ use super::{
     Ended, Error, NotSent,
     pump::{Pump, TURNS, View},
     trace,
-    wakers::{Due, NOWHERE, Place, SENDING, Until, Wakers},
+    wakers::{Due, NOWHERE, Place, RECEIVING, SENDING, Until, Wakers},
 };
 use crate::{
     connection::{Connection, State},
@@ -51,6 +51,7 @@ enum Asked {
 struct Glance {
     state: State,
     has_output: bool,
+    is_held: bool,
     listener: Listener,
 }
 
@@ -63,6 +64,8 @@ pub(super) enum Listener {
     Busy,
     /// A task of its own.
     Other,
+    /// A task of its own, and a sender has sent since it last received: it may be busy with something else.
+    Away,
     /// Nobody: what comes is dropped.
     Nobody,
 }
@@ -91,22 +94,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// Polls for the task in this place; tasks in others that have something to do are returned.
+    /// Polls for the task in this place, which may come to wait for something else; tasks in others that have something to
+    /// do are returned.
     pub(super) fn poll<R>(
         &mut self,
         place: Place,
-        until: Until,
+        until: &mut Until,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<R>,
+        poll: impl FnOnce(&mut Self, &mut Until, &mut Context<'_>) -> Poll<R>,
     ) -> (Poll<R>, Due) {
         let before = self.glance();
-        let polled = match self.wakers.enter(place, cx.waker(), until) {
-            Some(all) => poll(self, &mut Context::from_waker(&all)),
-            None => poll(self, cx),
+        let polled = match self.wakers.enter(place, cx.waker(), *until) {
+            Some(all) => poll(self, until, &mut Context::from_waker(&all)),
+            None => poll(self, until, cx),
         };
         self.pump.tell();
         if polled.is_pending() {
-            self.wakers.wait(place, cx.waker(), until);
+            self.wakers.wait(place, cx.waker(), *until);
         } else {
             self.wakers.leave(place);
         }
@@ -187,16 +191,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         Poll::Ready(Ok(self.pump.position()))
     }
 
+    /// Ready when `accept` has queued something and that is with the system.
+    pub(super) fn poll_send(
+        &mut self,
+        lane: Option<Place>,
+        until: &mut Until,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        let position = match *until {
+            Until::Sent(position) => position,
+            _ => ready!(self.poll_accept(lane, cx, accept))?,
+        };
+        *until = Until::Sent(position);
+        self.poll_sent(position, cx)
+    }
+
     /// Ready when all that was queued up to this position is with the system.
     pub(super) fn poll_sent(&mut self, position: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // An application that never asks for messages has its pings answered all the same.
-        let is_deaf = matches!(self.listener, Listener::Busy | Listener::Nobody);
-        if self.pump.poll_write(cx).is_pending() || is_deaf {
+        if self.pump.poll_write(cx).is_pending() || self.is_deaf() {
             let _ = self.poll_attend(cx);
         }
-        if self.listener == Listener::Same {
-            self.listener = Listener::Busy;
-        }
+        self.listener = match self.listener {
+            Listener::Same => Listener::Busy,
+            Listener::Other => Listener::Away,
+            listener => listener,
+        };
         if self.pump.is_sent(position) { Poll::Ready(self.pump.check_stream()) } else { Poll::Pending }
     }
 
@@ -221,11 +241,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.pump.ended().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Whether nobody may be there to receive: an application that never asks for messages has its pings answered all the
+    /// same.
+    fn is_deaf(&self) -> bool {
+        match self.listener {
+            Listener::Same | Listener::Other => false,
+            Listener::Away => !self.wakers.is_taken(RECEIVING),
+            Listener::Busy | Listener::Nobody => true,
+        }
+    }
+
     fn ask(&mut self, asked: Asked) {
         self.asked = asked;
-        if self.listener == Listener::Busy {
-            self.listener = Listener::Same;
-        }
+        self.listener = match self.listener {
+            Listener::Busy => Listener::Same,
+            Listener::Away => Listener::Other,
+            listener => listener,
+        };
     }
 
     /// All that receiving does, up to the next message, which is held until the application asks for it. Ready when the
@@ -284,6 +316,11 @@ impl<T> Driver<T> {
         }
     }
 
+    /// Says that several tasks wait from now on, whose wakers are not called while the halves are locked.
+    pub(super) fn share(&mut self) {
+        self.wakers.share();
+    }
+
     /// Says who receives from now on.
     pub(super) const fn set_listener(&mut self, listener: Listener) {
         self.listener = listener;
@@ -298,15 +335,22 @@ impl<T> Driver<T> {
 
     fn glance(&self) -> Glance {
         let connection = &self.pump.connection;
-        Glance { state: connection.state(), has_output: connection.unsent() > 0, listener: self.listener }
+        Glance {
+            state: connection.state(),
+            has_output: connection.transmittable() > 0,
+            is_held: self.held.is_some(),
+            listener: self.listener,
+        }
     }
 
     /// Whether there is output to write, a deadline to keep or a stream to read that no task which waits can know of.
     fn is_work_left(&self, before: Glance) -> bool {
         let now = self.glance();
         let has_new_output = now.has_output && !before.has_output;
+        // What is behind it may be a ping.
+        let is_taken = before.is_held && !now.is_held;
         let is_deserted = now.listener == Listener::Nobody && before.listener != Listener::Nobody;
-        has_new_output || is_deserted || now.state != before.state
+        has_new_output || is_taken || is_deserted || now.state != before.state
     }
 
     fn is_met(&self, until: Until) -> bool {

@@ -56,9 +56,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
     /// Polls the driver for this task.
     pub(super) fn poll<R>(
         &mut self,
-        until: Until,
+        mut until: Until,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.poll_until(&mut until, cx, |driver, _, cx| poll(driver, cx))
+    }
+
+    fn poll_until<R>(
+        &mut self,
+        until: &mut Until,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Until, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let (polled, due) = match &mut self.way {
             Way::Straight(driver) => driver.poll(self.place, until, cx, poll),
@@ -100,8 +109,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         message: M,
         accept: fn(&mut Connection, M) -> Result<(), SendError>,
     ) -> Result<(), Error> {
+        let mut message = Some(message);
+        let mut accept =
+            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
         let mut stay = Stay(self);
-        stay.feed(lane, message, accept).await?;
+        poll_fn(|cx| stay.0.poll_accept(lane, cx, &mut accept)).await?;
         Ok(())
     }
 
@@ -112,9 +124,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         message: M,
         accept: fn(&mut Connection, M) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        let mut stay = Stay(self);
-        let position = stay.feed(lane, message, accept).await?;
-        poll_fn(|cx| stay.0.poll_sent(position, cx)).await
+        let mut message = Some(message);
+        let mut accept =
+            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
+        let (mut stay, mut until) = (Stay(self), Until::Room(lane));
+        // In one go: a message that leaves at once is nothing to wake others for.
+        poll_fn(|cx| {
+            stay.0.poll_until(&mut until, cx, |driver, until, cx| {
+                driver.poll_send(lane, until, cx, &mut accept)
+            })
+        })
+        .await
     }
 
     /// Waits until all that is queued is with the system.
@@ -128,20 +148,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
 /// A task in its place, which it leaves when it stops waiting.
 #[derive(Debug)]
 struct Stay<'a, T>(Line<'a, T>);
-
-impl<T: AsyncRead + AsyncWrite + Unpin> Stay<'_, T> {
-    async fn feed<M>(
-        &mut self,
-        lane: Option<Place>,
-        message: M,
-        accept: fn(&mut Connection, M) -> Result<(), SendError>,
-    ) -> Result<u64, Error> {
-        let mut message = Some(message);
-        let mut accept =
-            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
-        poll_fn(|cx| self.0.poll_accept(lane, cx, &mut accept)).await
-    }
-}
 
 impl<T> Drop for Stay<'_, T> {
     fn drop(&mut self) {

@@ -207,14 +207,14 @@ impl<T> Pump<T> {
         self.flushed = self.connection.sent().bytes;
     }
 
-    /// Where the output ends that is queued so far.
+    /// Where the output ends that is queued so far and can leave.
     pub(super) fn position(&self) -> u64 {
-        self.connection.sent().bytes + self.connection.unsent() as u64
+        self.connection.sent().bytes + self.connection.transmittable() as u64
     }
 
     /// Whether all that was queued up to this position has left.
     pub(super) fn is_sent(&self, position: u64) -> bool {
-        self.flushed >= position || self.connection.unsent() == 0 && self.is_flushed()
+        self.flushed >= position || self.connection.transmittable() == 0 && self.is_flushed()
     }
 
     fn is_flushed(&self) -> bool {

@@ -62,6 +62,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Reader<'_, T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
         let data = ready!(self.as_mut().poll_fill_buf(cx))?;
         let count = data.len().min(buf.remaining());
         buf.put_slice(&data[..count]);

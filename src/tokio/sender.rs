@@ -170,9 +170,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
     ///
     /// # Errors
     ///
-    /// Why nothing can be sent any more.
+    /// As [`WebSocket::send`](super::WebSocket::send).
     pub async fn room(&self) -> Result<(), Error> {
-        self.line().feed(Some(self.lane), (), |_, ()| Ok(())).await
+        self.line().feed(Some(self.lane), (), |connection, ()| connection.check_send()).await
     }
 
     /// As [`WebSocket::flush`](super::WebSocket::flush): all that any sender has queued before this call.

@@ -1,7 +1,8 @@
 //! The tasks that wait for one stream, each in a place of its own.
 //!
 //! A stream wakes the task that has polled it last, and a task that stops waiting leaves it so. Where several tasks wait,
-//! the stream is polled with a waker that wakes them all.
+//! the stream is polled with a waker that wakes them all; if it calls while it is being polled, and the halves are locked,
+//! they are woken afterwards.
 
 use core::{mem, task::Waker};
 use std::{
@@ -55,15 +56,24 @@ impl Wakers {
             return None;
         }
         let many = self.many.get_or_insert_default();
-        many.waiting().extend(other);
-        many.set(Waiting { place, waker: waker.clone(), until });
+        let mut tasks = many.tasks();
+        tasks.waiting.extend(other);
+        tasks.set(Waiting { place, waker: waker.clone(), until });
+        tasks.call = Call::Kept;
         Some(many.clone().into())
+    }
+
+    /// From now on there are several tasks.
+    pub(super) fn share(&mut self) {
+        let one = self.one.take();
+        self.many.get_or_insert_default().tasks().waiting.extend(one);
     }
 
     /// The task that has entered goes on waiting.
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
-        if self.many.is_none() {
-            self.one = Some(Waiting { place, waker: waker.clone(), until });
+        match &self.many {
+            Some(many) => many.tasks().change(place, until),
+            None => self.one = Some(Waiting { place, waker: waker.clone(), until }),
         }
     }
 
@@ -71,18 +81,30 @@ impl Wakers {
     pub(super) fn leave(&mut self, place: Place) {
         self.one.take_if(|one| one.place == place);
         if let Some(many) = &self.many {
-            many.waiting().retain(|waiting| waiting.place != place);
+            many.tasks().waiting.retain(|waiting| waiting.place != place);
         }
     }
 
-    /// The tasks in other places that have something to do.
+    /// Whether a task waits in this place.
+    pub(super) fn is_taken(&self, place: Place) -> bool {
+        let is_here = |waiting: &Waiting| waiting.place == place;
+        match &self.many {
+            Some(many) => many.tasks().waiting.iter().any(is_here),
+            None => self.one.iter().any(is_here),
+        }
+    }
+
+    /// The tasks in other places that have something to do, or all if the stream has called while it was polled.
     pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
         let is_other = |waiting: &&Waiting| waiting.place != place && is_due(waiting.until);
         let waker = |waiting: &Waiting| waiting.waker.clone();
-        let one = self.one.iter().filter(is_other).map(waker);
-        match &self.many {
-            Some(many) => Due(many.waiting().iter().filter(is_other).map(waker).collect()),
-            None => Due(one.collect()),
+        let Some(many) = &self.many else {
+            return Due(self.one.iter().filter(is_other).map(waker).collect());
+        };
+        let mut tasks = many.tasks();
+        match mem::take(&mut tasks.call) {
+            Call::Came => Due(tasks.waiting.iter().map(waker).collect()),
+            _ => Due(tasks.waiting.iter().filter(is_other).map(waker).collect()),
         }
     }
 }
@@ -98,21 +120,53 @@ impl Due {
     }
 }
 
+/// What becomes of a call from the stream.
+#[derive(Debug, Default)]
+enum Call {
+    /// It wakes all tasks.
+    #[default]
+    Passed,
+    /// It is kept: a task polls, and the halves are locked.
+    Kept,
+    /// One has come and was kept.
+    Came,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    waiting: Vec<Waiting>,
+    call: Call,
+}
+
+impl Tasks {
+    fn change(&mut self, place: Place, until: Until) {
+        self.waiting.iter_mut().filter(|waiting| waiting.place == place).for_each(|it| it.until = until);
+    }
+
+    fn set(&mut self, new: Waiting) {
+        match self.waiting.iter_mut().find(|waiting| waiting.place == new.place) {
+            Some(waiting) => *waiting = new,
+            None => self.waiting.push(new),
+        }
+    }
+}
+
 /// All tasks that wait.
 #[derive(Debug, Default)]
-struct Many(Mutex<Vec<Waiting>>);
+struct Many(Mutex<Tasks>);
 
 impl Many {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, new: Waiting) {
-        let mut all = self.waiting();
-        match all.iter_mut().find(|waiting| waiting.place == new.place) {
-            Some(waiting) => drop(mem::replace(waiting, new)),
-            None => all.push(new),
+    fn call(&self) -> Due {
+        let mut tasks = self.tasks();
+        if !matches!(tasks.call, Call::Passed) {
+            tasks.call = Call::Came;
+            return Due(Vec::new());
         }
+        Due(tasks.waiting.iter().map(|waiting| waiting.waker.clone()).collect())
     }
 }
 
@@ -122,7 +176,6 @@ impl Wake for Many {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let wakers: Vec<Waker> = self.waiting().iter().map(|waiting| waiting.waker.clone()).collect();
-        wakers.into_iter().for_each(Waker::wake);
+        self.call().wake();
     }
 }

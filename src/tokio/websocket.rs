@@ -228,6 +228,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
         let mut driver = self.driver;
         driver.set_listener(Listener::Other);
+        driver.share();
         let split = Arc::new(Split::new(driver));
         (Sender::new(split.clone(), SENDING), Receiver::new(split))
     }

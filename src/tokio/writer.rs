@@ -11,7 +11,10 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::BytesMut;
 
 use super::{Error, line::Line, wakers::Place};
-use crate::event::{Chunk, Kind};
+use crate::{
+    error::SendError,
+    event::{Chunk, Kind},
+};
 
 /// How much a fragment holds, unless said otherwise.
 const FRAGMENT: usize = 16 << 10;
@@ -24,7 +27,7 @@ const FRAGMENT: usize = 16 << 10;
 ///
 /// There is no way in the protocol to take a message back. When a writer is dropped unfinished after a fragment has been
 /// queued, the connection is closed with 1011, so that the peer cannot take the part for the whole; before that, nothing
-/// has been said and nothing happens.
+/// has been said and nothing happens. What is written behind a piece that was refused is refused for the same reason.
 #[derive(Debug)]
 pub struct Writer<'a, T> {
     line: Line<'a, T>,
@@ -42,6 +45,8 @@ enum Progress {
     Untouched,
     Begun,
     Finished,
+    /// A piece is missing: nothing that comes behind it is said.
+    Refused(SendError),
 }
 
 impl<'a, T> Writer<'a, T> {
@@ -57,6 +62,12 @@ impl<'a, T> Writer<'a, T> {
     }
 }
 
+impl<T> Writer<'_, T> {
+    fn check(&self) -> Result<(), Error> {
+        if let Progress::Refused(error) = self.progress { Err(error.into()) } else { Ok(()) }
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Writer<'_, T> {
     /// Ends the message; returns when it is with the operating system.
     ///
@@ -68,6 +79,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Writer<'_, T> {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.check()?;
         if self.progress != Progress::Finished {
             ready!(self.poll_fragment(true, cx))?;
         }
@@ -77,9 +89,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Writer<'_, T> {
     /// Queues what is buffered as a fragment, once there is room for it.
     fn poll_fragment(&mut self, fin: bool, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let (kind, buffer) = (self.kind, &mut self.buffer);
-        self.position = ready!(self.line.poll_accept(Some(self.lane), cx, |connection| {
+        let accepted = ready!(self.line.poll_accept(Some(self.lane), cx, |connection| {
             connection.send_chunk(Chunk { kind, data: buffer.split().freeze(), fin })
-        }))?;
+        }));
+        if let Err(Error::Send(error)) = accepted {
+            self.progress = Progress::Refused(error);
+        }
+        self.position = accepted?;
         self.progress = if fin { Progress::Finished } else { Progress::Begun };
         Poll::Ready(Ok(()))
     }
@@ -87,6 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Writer<'_, T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Writer<'_, T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
         if self.progress == Progress::Finished {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
@@ -99,6 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Writer<'_, T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
         if !self.buffer.is_empty() {
             ready!(self.poll_fragment(false, cx))?;
         }
@@ -113,7 +131,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Writer<'_, T> {
 
 impl<T> Drop for Writer<'_, T> {
     fn drop(&mut self) {
-        if self.progress == Progress::Begun {
+        if matches!(self.progress, Progress::Begun | Progress::Refused(_)) {
             self.line.with(|driver| driver.release(self.lane));
         }
     }

@@ -13,14 +13,17 @@ mod connecting;
 mod deflate;
 mod dropping;
 mod flushing;
+mod halves;
 #[cfg(feature = "json")]
 mod json;
 mod keepalive;
 mod loopback;
 mod opening;
+mod reading;
 mod streaming;
 mod stuck;
 mod support;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod waking;
+mod writing;
