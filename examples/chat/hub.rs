@@ -6,8 +6,8 @@
 //! another one is, so that a room of thousands never keeps the others waiting.
 //!
 //! What is held for a member who does not read is bounded by [`Limits::unsent`](sansocket::Limits::unsent), and what happens
-//! then is the policy of the hub. A room ends with its last member. To join costs about a hundred posts at most, however
-//! many are there: see [`CROWD`].
+//! then is the policy of the hub. A room ends with its last member. To join costs some hundred posts, however many are
+//! there: see [`CROWD`].
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -28,7 +28,7 @@ use super::farewell::{Farewell, farewell};
 pub(crate) const HISTORY: usize = 50;
 /// And how many bytes of them, so that whatever was said, a newcomer has room for it.
 pub(crate) const HISTORY_BYTES: usize = 64 << 10;
-/// With more members than this nobody is announced, only how many there are, each time that has changed by a hundredth.
+/// With more members than this nobody is announced, only how many there are, each time that has changed by a twentieth.
 pub(crate) const CROWD: usize = 100;
 
 /// Somebody in a room.
@@ -190,15 +190,14 @@ impl<T> Hub<T> {
         }
     }
 
-    /// Ends all rooms, and returns who was there.
-    fn clear(&self) -> Vec<Sender<T>> {
+    /// Ends all rooms, and returns what was in them.
+    fn clear(&self) -> Vec<(Vec<Seat<T>>, VecDeque<Prepared>)> {
         let rooms = {
             let mut table = self.table();
             table.is_closing = true;
             mem::take(&mut table.rooms)
         };
-        let seats = rooms.into_values().flat_map(|room| room.seats().end(&self.0.tally));
-        seats.map(|seat| seat.sender).collect()
+        rooms.into_values().map(|room| room.seats().end()).collect()
     }
 
     fn table(&self) -> MutexGuard<'_, Table<T>> {
@@ -210,7 +209,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Hub<T> {
     /// Lets nobody in any more, and closes everybody with 1001, behind what they have still to hear: see [`farewell`].
     pub(crate) async fn shutdown(&self, patience: Duration, batch: usize) -> Farewell {
         let frame = CloseFrame::new(CloseCode::GOING_AWAY, "the server shuts down").expect("a short reason");
-        farewell(self.clear(), &frame, patience, batch).await
+        let (seats, histories): (Vec<_>, Vec<_>) = self.clear().into_iter().unzip();
+        let senders = seats.into_iter().flatten().map(|seat| seat.sender).collect();
+        let farewell = farewell(senders, &frame, patience, batch).await;
+        // Only now is all of it encoded.
+        histories.iter().for_each(|history| self.0.tally.forget(history));
+        farewell
     }
 }
 
@@ -246,7 +250,7 @@ impl<T> Seats<T> {
     fn leave(&mut self, hub: &Shared<T>, id: u64) -> Option<Seat<T>> {
         let seat = self.members.remove(&id)?;
         if self.members.is_empty() {
-            self.end(&hub.tally);
+            hub.tally.forget(&self.end().1);
         } else {
             self.announce(hub, &News::Left(&seat.person), self.members.len());
         }
@@ -268,7 +272,7 @@ impl<T> Seats<T> {
         while self.history.len() > HISTORY || bytes > HISTORY_BYTES {
             let Some(oldest) = self.history.pop_front() else { return };
             bytes -= oldest.len();
-            hub.tally.encodings.fetch_add(encodings([&oldest]), Relaxed);
+            hub.tally.forget([&oldest]);
         }
     }
 
@@ -279,7 +283,7 @@ impl<T> Seats<T> {
             self.told = count;
             return self.post_all(hub, &hub.prepare(news));
         }
-        let is_due = count.abs_diff(self.told) * 100 >= count || (count > CROWD) != (self.told > CROWD);
+        let is_due = count.abs_diff(self.told) * 20 >= count || (count > CROWD) != (self.told > CROWD);
         if is_due {
             self.told = count;
             let message = self.attendance_of(hub, count);
@@ -303,11 +307,17 @@ impl<T> Seats<T> {
         self.members.values().for_each(|seat| hub.post(seat, message));
     }
 
-    /// Ends the room, and returns who was in it.
-    fn end(&mut self, tally: &Tally) -> Vec<Seat<T>> {
+    /// Ends the room, and returns what was in it.
+    fn end(&mut self) -> (Vec<Seat<T>>, VecDeque<Prepared>) {
         self.is_over = true;
-        tally.encodings.fetch_add(encodings(&mem::take(&mut self.history)), Relaxed);
-        mem::take(&mut self.members).into_values().collect()
+        (mem::take(&mut self.members).into_values().collect(), mem::take(&mut self.history))
+    }
+}
+
+impl Tally {
+    /// Counts messages that are not kept any longer with the encodings that they have had.
+    fn forget<'a>(&self, messages: impl IntoIterator<Item = &'a Prepared>) {
+        self.encodings.fetch_add(encodings(messages), Relaxed);
     }
 }
 
