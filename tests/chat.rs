@@ -330,8 +330,8 @@ struct Stuck {
 /// How much is said before Bob comes, and in all.
 const BEFORE: usize = 60;
 const SAID: usize = 1000;
-/// What a connection and its task take in a debug build, without its output.
-const OVERHEAD: usize = 16 << 10;
+/// What a connection and its task take besides, and what a message does besides its payload.
+const OVERHEAD: usize = 32 << 10;
 
 async fn stuck(slow: Overflow) -> Stuck {
     let mut chat = Chat::new(slow);
