@@ -24,7 +24,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::watch,
-    time::{Instant, sleep, timeout},
+    task::yield_now,
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use farewell::Farewell;
@@ -34,12 +35,14 @@ use protocol::Line;
 const PAGE: &str = include_str!("chat.html");
 const USAGE: &str =
     "usage: chat [--addr HOST:PORT] [--slow drop-newest|drop-oldest|close] [--max-message BYTES]
-            [--any-origin] [--deflate] [--batch MEMBERS] [--drain-seconds SECONDS]";
+            [--rate MESSAGES_PER_SECOND] [--any-origin] [--deflate] [--batch MEMBERS] [--drain-seconds SECONDS]";
 
 /// The longest name of a room or of a person, in bytes.
 const MAX_NAME: usize = 64;
 /// What of a message is not what somebody says, at most: the word `say`.
 const WORD: u64 = 4;
+/// How many messages may come faster.
+const BURST: u32 = 20;
 /// What is held for a member who does not read, in bytes: more than twice what a newcomer is told at most.
 const UNSENT: usize = 256 << 10;
 
@@ -50,6 +53,7 @@ struct Server {
     page: Bytes,
     config: Arc<Config>,
     answer: Arc<Answer>,
+    rate: u32,
     hub: Hub<TcpStream>,
     /// Changes when all is said. The end waits for all copies of this to be dropped.
     over: watch::Receiver<()>,
@@ -67,7 +71,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let Options { addr, config, answer, slow, batch, drain } = Options::parse(env::args().skip(1))?;
+    let Options { addr, config, answer, slow, rate, batch, drain } = Options::parse(env::args().skip(1))?;
     let listener = TcpListener::bind(&addr).await?;
     let addr = listener.local_addr()?;
     println!("page       http://{addr}/");
@@ -77,7 +81,7 @@ async fn run() -> Result<(), Failure> {
     let (running, over) = watch::channel(());
     let page = PAGE.replace("{max-message}", &(config.limits.message - WORD).to_string()).into();
     let (config, answer) = (Arc::new(config), Arc::new(answer));
-    let server = Server { page, config, answer, hub: hub.clone(), over };
+    let server = Server { page, config, answer, rate, hub: hub.clone(), over };
     let listening = tokio::spawn(listen(listener, server));
     told_to_stop().await?;
     println!("{} to be closed; once more to stop at once", hub.counts().connections);
@@ -176,7 +180,7 @@ fn upgrade(
             let (upgrade, server) = (upgrade::on(&mut request), server.clone());
             tokio::spawn(async move {
                 let websocket = take_over(upgrade, negotiated, &server.config).await?;
-                chat(websocket, &server.hub, &room, &name).await;
+                chat(websocket, &server, &room, &name).await;
                 Ok::<_, Failure>(())
             });
             response(&reply)
@@ -213,12 +217,13 @@ async fn take_over(
 }
 
 /// Hears a member until the connection is over, however that comes about.
-async fn chat(websocket: WebSocket<TcpStream>, hub: &Hub<TcpStream>, room: &str, name: &str) {
+async fn chat(websocket: WebSocket<TcpStream>, server: &Server, room: &str, name: &str) {
     let (sender, mut receiver) = websocket.split();
-    let member = hub.join(room, name, &sender);
+    let member = server.hub.join(room, name, &sender);
     if member.is_none() {
         close(&sender, CloseCode::GOING_AWAY, "the server shuts down");
     }
+    let mut pace = Pace::new(server.rate);
     while let Ok(Some(message)) = receiver.recv().await {
         let line = match &message {
             Message::Text(text) => protocol::parse(text),
@@ -233,6 +238,34 @@ async fn chat(websocket: WebSocket<TcpStream>, hub: &Hub<TcpStream>, room: &str,
             (Some(Line::Say(_)), None) => {}
             (None, _) => close(&sender, CloseCode::POLICY_VIOLATION, "neither `say TEXT` nor `ping NUMBER`"),
         }
+        pace.keep(&sender).await;
+    }
+}
+
+/// How fast a member is heard. One who says more is not read for a while, which TCP makes him feel: otherwise, he alone
+/// could say more than all the others can read, and they would pass for slow.
+struct Pace {
+    interval: Duration,
+    /// When a member who keeps the pace would have said what this one has.
+    due: Instant,
+}
+
+impl Pace {
+    fn new(rate: u32) -> Self {
+        let interval = Duration::from_secs(1).checked_div(rate).unwrap_or_default();
+        Self { interval, due: Instant::now() }
+    }
+
+    async fn keep(&mut self, sender: &Sender<TcpStream>) {
+        let (now, burst) = (Instant::now(), self.interval * BURST);
+        self.due = self.due.max(now) + self.interval;
+        if self.due > now + burst {
+            // What others say is written meanwhile.
+            let _ = timeout_at(self.due - burst, sender.closed()).await;
+        } else {
+            // Whoever was posted to has a turn.
+            yield_now().await;
+        }
     }
 }
 
@@ -245,6 +278,7 @@ struct Options {
     config: Config,
     answer: Answer,
     slow: Overflow,
+    rate: u32,
     batch: usize,
     drain: Duration,
 }
@@ -256,6 +290,7 @@ impl Options {
             config: Config::new(),
             answer: Answer::new(),
             slow: slow("close")?,
+            rate: 20,
             batch: 256,
             drain: Duration::from_secs(10),
         };
@@ -266,6 +301,7 @@ impl Options {
                 "--addr" => options.addr = value()?,
                 "--slow" => options.slow = slow(&value()?)?,
                 "--max-message" => max_message = value()?.parse()?,
+                "--rate" => options.rate = value()?.parse()?,
                 "--any-origin" => options.answer = options.answer.origin(OriginPolicy::any()),
                 "--deflate" => options.answer = options.answer.deflate(terms()),
                 "--batch" => options.batch = value()?.parse()?,
