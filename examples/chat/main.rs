@@ -15,7 +15,7 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn, upgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sansocket::{
-    CloseCode, CloseFrame, Config, Connection, Message, Negotiated, Overflow, Text,
+    CloseCode, CloseFrame, Config, Connection, Message, Negotiated, Overflow,
     deflate::Params,
     handshake::{Answer, HttpVersion, Offer, OriginPolicy, Rejection, Reply},
     tokio::{Sender, WebSocket},
@@ -225,6 +225,10 @@ async fn chat(websocket: WebSocket<TcpStream>, server: &Server, room: &str, name
     }
     let mut pace = Pace::new(server.rate);
     while let Ok(Some(message)) = receiver.recv().await {
+        if sender.inspect(|connection| connection.sent_close().is_some()) {
+            // What comes behind our Close frame is said to nobody, and is in the way of the answer.
+            continue;
+        }
         let line = match &message {
             Message::Text(text) => protocol::parse(text),
             Message::Binary(_) => None,
@@ -269,8 +273,8 @@ impl Pace {
     }
 }
 
-fn close(sender: &Sender<TcpStream>, code: CloseCode, reason: &'static str) {
-    sender.start_close(CloseFrame::new(code, Text::from_static(reason)).expect("a short reason"));
+fn close(sender: &Sender<TcpStream>, code: CloseCode, reason: &str) {
+    sender.start_close(CloseFrame::new(code, reason).expect("a short reason"));
 }
 
 struct Options {
