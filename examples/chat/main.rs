@@ -273,7 +273,7 @@ impl Pace {
     }
 }
 
-fn close(sender: &Sender<TcpStream>, code: CloseCode, reason: &str) {
+fn close(sender: &Sender<TcpStream>, code: CloseCode, reason: &'static str) {
     sender.start_close(CloseFrame::new(code, reason).expect("a short reason"));
 }
 
