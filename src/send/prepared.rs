@@ -108,7 +108,8 @@ impl Prepared {
         self.len() == 0
     }
 
-    /// How often it was encoded so far: once without compression, and once for each size of window and level.
+    /// How often it was encoded so far: once without compression, and once for each size of window and level. A message that
+    /// was posted is encoded when it is its turn to leave.
     pub fn encodings(&self) -> usize {
         1 + self.0.deflated.len()
     }

@@ -65,6 +65,9 @@ impl<T> Sender<T> {
     /// Queues a message at once, and where there is no room does what `overflow` says. See
     /// [`Connection::post`](crate::Connection::post).
     ///
+    /// It leaves with whichever task of the connection waits. A task that posts to many connections in a loop without an await
+    /// lets none of theirs run on its thread: yield after each broadcast.
+    ///
     /// # Errors
     ///
     /// [`SendError::Closed`].
