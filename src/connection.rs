@@ -298,6 +298,11 @@ impl Connection {
         self.sender.timed_out()
     }
 
+    /// Which end this is.
+    pub const fn role(&self) -> Role {
+        self.receiver.role()
+    }
+
     /// What the opening handshake agreed on.
     pub const fn negotiated(&self) -> &Negotiated {
         &self.negotiated

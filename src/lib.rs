@@ -97,16 +97,17 @@
 //! | 3 | `event` `config` |
 //! | 4 | `receive` `send` [`handshake`] (none of the three imports another) |
 //! | 5 | `connection` |
-//! | 6 | [`tokio`] |
+//! | 6 | [`replay`] |
+//! | 7 | [`tokio`] |
 //!
-//! Ranks 0 to 5 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`],
+//! Ranks 0 to 6 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`],
 //! `deflate` (on by default) compression, `tokio` (on by default) the adapter, and `futures` its `Stream` and `Sink`.
 //!
 //! # Invariants
 //!
 //! Each is held by the tests named behind it.
 //!
-//! 1. No socket, task, clock, environment or randomness below rank 6, and the module graph is the table above
+//! 1. No socket, task, clock, environment or randomness below rank 7, and the module graph is the table above
 //!    (`tests/layers.rs`, `tests/no_std`).
 //! 2. The same bytes, cut anywhere, give the same events (`tests/machine/cuts.rs`, `tests/opening.rs`, and the fuzz
 //!    targets `receive`, `request` and `response`).
@@ -135,6 +136,7 @@ mod event;
 pub mod frame;
 pub mod handshake;
 mod receive;
+pub mod replay;
 mod send;
 mod text;
 mod timer;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The table in `src/lib.rs`.
-const RANKS: [(&str, u8); 13] = [
+const RANKS: [(&str, u8); 14] = [
     ("error", 0),
     ("utf8", 0),
     ("timer", 0),
@@ -21,7 +21,8 @@ const RANKS: [(&str, u8); 13] = [
     ("send", 4),
     ("handshake", 4),
     ("connection", 5),
-    ("tokio", 6),
+    ("replay", 6),
+    ("tokio", 7),
 ];
 
 /// What only the adapter may know: the beginning of a path, outside comments and strings.

@@ -31,6 +31,7 @@ mod drive;
 mod ended;
 mod entropy;
 mod error;
+mod record;
 #[cfg(feature = "futures")]
 mod stream;
 mod wakers;
@@ -45,6 +46,7 @@ pub use self::{
     connect::{client, client_with, connect, connect_with},
     ended::Ended,
     error::Error,
+    record::Recorded,
 };
 use crate::{
     config::Compress,
