@@ -44,7 +44,9 @@
 //! | `TIME > HEX` | bytes were written |
 //! | `TIME > failed` | writing failed: nothing that waits will leave |
 //! | `TIME wait <` | nothing more is there to read, and it waits |
-//! | `TIME wait >`, `TIME wait <>` | the stream takes no more output, and it waits; the first of them does not read |
+//! | `TIME wait > COUNT` | so many bytes are to be written and not taken, and it waits without reading |
+//! | `TIME wait <> COUNT` | so many bytes are to be written and not taken, nothing more is there to read, and it waits |
+//! | <code>TIME wait \|</code> | the stream is to be flushed or shut down, and it waits without reading |
 //! | `TIME end` | the connection was dropped; a session without this line was cut off |
 //! | `= LINE` | a line of the transcript that is expected |
 //!
@@ -56,17 +58,19 @@
 //!
 //! # What the application said
 //!
-//! It is recovered from the bytes written, and said again: a data frame when its first byte was written, or just before
-//! the connection closes. What the machine says by itself is not said again but compared, each kind in its own order,
+//! It is recovered from the bytes written, and said again: when the first byte of a frame was written, or waited to be, or
+//! just before the connection closes. What the machine says by itself is not said again but compared, each kind in its own order,
 //! for a message may have been queued before a ping came, and written behind its pong. It is
 //!
 //! - a pong with the payload of a ping that was not yet answered,
 //! - a Close frame behind a Close frame or a breach of the peer, and
-//! - a ping without a payload after as much silence as [`Keepalive::interval`](crate::Keepalive::interval).
+//! - a ping without a payload, after as much silence as [`Keepalive::interval`](crate::Keepalive::interval), or when the
+//!   machine has made one that was not yet written.
 //!
 //! All else is the application's: an unasked pong, or a Close frame before the peer gave reason for one.
 
 mod align;
+mod application;
 mod head;
 mod outbound;
 mod parse;
@@ -158,10 +162,12 @@ pub enum Fact {
 pub enum Wait {
     /// For something to read; all output has left.
     Input,
-    /// For room to write; it reads nothing meanwhile.
-    Output,
-    /// For something to read, and for room to write.
-    Both,
+    /// For room to write so many bytes; it reads nothing meanwhile.
+    Output(usize),
+    /// For something to read, and for room to write so many bytes.
+    Both(usize),
+    /// For the stream to be flushed or shut down; it reads nothing meanwhile.
+    Flush,
 }
 
 impl Session {

@@ -1,6 +1,6 @@
 //! Bytes that were written, taken apart again into the frames that were meant.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +11,7 @@ use crate::{
     connection::Connection,
     error::ProtocolError,
     event::{Event, Kind},
-    frame::{Header, MAX_CONTROL, RSV1},
+    frame::{Header, MAX_CONTROL, OpCode, RSV1},
     receive::Receiver,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Written {
     pub(super) kind: Kind,
     /// Whether it is a message of its own, and compression has not made it smaller.
     pub(super) is_inflated: bool,
+    /// Of a frame of which only a part was written: the length of its payload as it was announced.
+    pub(super) announced: Option<u64>,
     pub(super) key: [u8; 4],
     /// Where its first byte stands in the output, and when that was written.
     pub(super) start: usize,
@@ -58,9 +60,9 @@ pub(super) fn recorded(session: &Session) -> Output {
     output
 }
 
-/// Takes apart the output of one end. What is left of a frame at the end is none.
+/// Takes apart the output of one end. What is left of a control frame at the end is none.
 pub(super) fn take_apart(mut bytes: BytesMut, role: Role, negotiated: &Negotiated) -> Output {
-    let mut peer = Peer { receiver: receiver(role, negotiated), kind: Kind::Binary, compressed: false };
+    let mut peer = Peer { role, receiver: receiver(role, negotiated), kind: Kind::Binary, compressed: false };
     let mut output = Output::default();
     let mut start = 0;
     loop {
@@ -73,6 +75,9 @@ pub(super) fn take_apart(mut bytes: BytesMut, role: Role, negotiated: &Negotiate
             Err(_) => return Output { unreadable: Some(start), ..output },
         };
         if bytes.len() < len {
+            if !header.opcode.is_control() {
+                output.frames.push(peer.part(&header, bytes.len(), start));
+            }
             break;
         }
         match peer.take(&header, bytes.split_to(len)) {
@@ -84,8 +89,9 @@ pub(super) fn take_apart(mut bytes: BytesMut, role: Role, negotiated: &Negotiate
     output
 }
 
-/// The end that hears the output: it takes the data frames only, and all of them, behind a Close frame too.
+/// The end that hears the output of this role: it takes the data frames only, and all of them, behind a Close frame too.
 struct Peer {
+    role: Role,
     receiver: Receiver,
     kind: Kind,
     compressed: bool,
@@ -94,16 +100,44 @@ struct Peer {
 impl Peer {
     fn take(&mut self, header: &Header, bytes: BytesMut) -> Result<Written, ProtocolError> {
         let is_control = header.opcode.is_control();
-        let payload = if is_control { unmask(header, &bytes)? } else { self.receive(bytes)? };
-        let is_first = header.opcode as u8 != 0;
-        if !is_control && is_first {
-            self.compressed = header.rsv & RSV1 != 0;
+        let payload = if is_control { self.unmask(header, &bytes)? } else { self.receive(bytes)? };
+        let begun = kind(header.opcode);
+        if let Some(kind) = begun {
+            (self.kind, self.compressed) = (kind, header.rsv & RSV1 != 0);
         }
         let compressed = !is_control && self.compressed;
-        let is_inflated = compressed && is_first && header.fin && header.payload_len >= payload.len() as u64;
+        let is_whole = begun.is_some() && header.fin;
+        let is_inflated = compressed && is_whole && header.payload_len >= payload.len() as u64;
         let key = header.masking_key.map_or([0; 4], |key| key.to_bytes());
         let frame = Frame { opcode: header.opcode, fin: header.fin, compressed, payload };
-        Ok(Written { frame, kind: self.kind, is_inflated, key, start: 0, at: Duration::ZERO })
+        Ok(Written {
+            frame,
+            kind: self.kind,
+            is_inflated,
+            announced: None,
+            key,
+            start: 0,
+            at: Duration::ZERO,
+        })
+    }
+
+    /// A data frame of which `len` bytes are there. What it says is not known, but that some of it waits.
+    fn part(&self, header: &Header, len: usize, start: usize) -> Written {
+        let payload = vec![b'.'; len + Header::MAX_LEN].into();
+        let frame = Frame { opcode: header.opcode, fin: header.fin, compressed: false, payload };
+        let (key, at) = ([0; 4], Duration::ZERO);
+        let (announced, kind) = (Some(header.payload_len), kind(header.opcode).unwrap_or(self.kind));
+        Written { frame, kind, is_inflated: false, announced, key, start, at }
+    }
+
+    fn unmask(&self, header: &Header, bytes: &[u8]) -> Result<Bytes, ProtocolError> {
+        match (header.masking_key.is_some(), self.role) {
+            (true, Role::Server) => Err(ProtocolError::MaskedFromServer),
+            (false, Role::Client) => Err(ProtocolError::UnmaskedFromClient),
+            _ if !header.fin => Err(ProtocolError::ControlFragmented),
+            _ if header.rsv != 0 => Err(ProtocolError::ReservedBit),
+            _ => unmask(header, bytes),
+        }
     }
 
     /// All that one data frame says: it ends in a flush, so nothing is left behind.
@@ -111,11 +145,19 @@ impl Peer {
         let mut payload = BytesMut::new();
         while let Some(event) = self.receiver.receive_chunk(&mut bytes)? {
             if let Event::Data(chunk) = event {
-                self.kind = chunk.kind;
                 payload.extend_from_slice(&chunk.data);
             }
         }
         Ok(payload.freeze())
+    }
+}
+
+/// The kind of the message that a frame begins, if it begins one.
+const fn kind(opcode: OpCode) -> Option<Kind> {
+    match opcode {
+        OpCode::Text => Some(Kind::Text),
+        OpCode::Binary => Some(Kind::Binary),
+        OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong => None,
     }
 }
 

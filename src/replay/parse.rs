@@ -124,15 +124,23 @@ fn fact(what: &str) -> Result<Fact, &'static str> {
         "< failed" => Fact::ReadFailed,
         "> failed" => Fact::WriteFailed,
         "wait <" => Fact::Waits(Wait::Input),
-        "wait >" => Fact::Waits(Wait::Output),
-        "wait <>" => Fact::Waits(Wait::Both),
+        "wait |" => Fact::Waits(Wait::Flush),
         "end" => Fact::End,
         what => match what.split_once(' ') {
             Some(("<", digits)) => Fact::Read(hex(digits)?),
             Some((">", digits)) => Fact::Wrote(hex(digits)?),
+            Some(("wait", what)) => Fact::Waits(wait(what).ok_or("a wait for nothing that is known")?),
             _ => return Err("neither bytes nor anything else that can happen"),
         },
     })
+}
+
+fn wait(what: &str) -> Option<Wait> {
+    match what.split_once(' ')? {
+        (">", count) => count.parse().ok().map(Wait::Output),
+        ("<>", count) => count.parse().ok().map(Wait::Both),
+        _ => None,
+    }
 }
 
 /// Pairs of digits, with spaces anywhere between the digits.

@@ -14,14 +14,8 @@ use super::{
     outbound::{Output, Written, control_frames, recorded, take_apart},
 };
 use crate::{
-    config::{Compress, Keepalive, Role},
-    connection::Connection,
-    error::{SendError, TimedOut},
-    event::{Chunk, Event, Kind, Message},
-    frame::{CloseFrame, OpCode},
-    receive::Receiver,
+    config::Role, connection::Connection, error::TimedOut, event::Event, frame::OpCode, receive::Receiver,
     send::Sender,
-    text::Text,
 };
 
 /// Plays a session to its end.
@@ -44,37 +38,39 @@ enum Tick {
 
 /// Who had a frame queued.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Speaker {
+pub(super) enum Speaker {
     Machine,
     Application,
 }
 
-struct Player<'a> {
-    session: &'a Session,
-    receiver: Receiver,
-    sender: Sender,
+pub(super) struct Player<'a> {
+    pub(super) session: &'a Session,
+    pub(super) receiver: Receiver,
+    pub(super) sender: Sender,
     input: BytesMut,
     /// What was written and is not said again yet.
-    frames: Peekable<vec::IntoIter<Written>>,
+    pub(super) frames: Peekable<vec::IntoIter<Written>>,
     /// How many bytes were written, and how many of them the sender did not have yet.
-    written: usize,
+    pub(super) written: usize,
     owed: usize,
     /// What the sender has said, and who made it say so, frame by frame.
-    said: BytesMut,
-    speakers: Vec<Speaker>,
+    pub(super) said: BytesMut,
+    pub(super) speakers: Vec<Speaker>,
     /// How many bytes the sender was given to say.
-    queued: usize,
+    pub(super) queued: usize,
     is_abandoned: bool,
     /// The pings that were heard, and that the recording has not answered yet.
-    pings: Vec<Bytes>,
-    heard_at: Duration,
+    pub(super) pings: Vec<Bytes>,
+    pub(super) heard_at: Duration,
+    /// Whether the machine was not told the time since.
+    is_news: bool,
     deadline: Option<Duration>,
     /// What the machine said by itself, then and now, with the lines at which it does so now.
-    then: Vec<Said>,
-    now: Vec<Said>,
+    pub(super) then: Vec<Said>,
+    pub(super) now: Vec<Said>,
     lines_now: Vec<usize>,
     /// What the application said.
-    sent: Vec<Said>,
+    pub(super) sent: Vec<Said>,
     number: usize,
     entries: Vec<Entry>,
 }
@@ -105,6 +101,7 @@ impl<'a> Player<'a> {
             is_abandoned: false,
             pings: Vec::new(),
             heard_at: Duration::ZERO,
+            is_news: false,
             deadline: None,
             then: Vec::new(),
             now: Vec::new(),
@@ -131,7 +128,7 @@ impl<'a> Player<'a> {
         }
         match &line.fact {
             Fact::Read(bytes) => {
-                self.heard_at = at;
+                (self.heard_at, self.is_news) = (at, true);
                 self.input.extend_from_slice(bytes);
                 self.receive(at);
             }
@@ -140,19 +137,14 @@ impl<'a> Player<'a> {
             Fact::Wrote(bytes) => {
                 self.written += bytes.len();
                 self.owed += bytes.len();
-                let is_told = self.receiver.received_close().is_some() || self.receiver.error().is_some();
-                while let Some(written) = self.frames.next_if(|frame| frame.start < self.written) {
-                    self.say(written, at, is_told);
-                }
+                self.say_up_to(self.written, at);
             }
             Fact::WriteFailed => {
                 self.note(at, What::Breaks);
                 self.abandon(at);
             }
-            Fact::Waits(wait) if self.session.ticks == Ticks::Waits => {
-                self.tick(at, if *wait == Wait::Output { Tick::Unread } else { Tick::Read });
-            }
-            Fact::Waits(_) | Fact::End => {}
+            Fact::Waits(wait) => self.wait(at, *wait),
+            Fact::End => {}
         }
         // Lines of one time are one moment.
         if self.runs_deadlines() && next.is_none_or(|next| next.at > at) {
@@ -178,7 +170,8 @@ impl<'a> Player<'a> {
         }
         self.entries.extend(differences(&self.then, &self.now));
         let frames = take_apart(self.said, self.session.role, &self.session.negotiated);
-        let spoken = frames.frames.into_iter().zip(&self.speakers);
+        let spoken =
+            frames.frames.into_iter().filter(|written| written.announced.is_none()).zip(&self.speakers);
         let by_application = spoken.filter(|(_, speaker)| **speaker == Speaker::Application);
         let sent_now: Vec<Said> =
             by_application.zip(&self.sent).map(|((written, _), (at, _))| (*at, written.frame)).collect();
@@ -187,14 +180,18 @@ impl<'a> Player<'a> {
         Transcript { entries: self.entries }
     }
 
-    /// Whether the connection read or waited, with nothing left to write, after it last said something by itself.
+    /// Whether all output had left at some time after the machine last said something by itself: before it waits, and
+    /// where that is not recorded, before it reads on.
     fn was_due_to_leave(&self) -> bool {
         let (Some((said_at, _)), Some(number)) = (self.now.last(), self.lines_now.last()) else {
             return false;
         };
         let later = self.session.lines[*number..].iter().filter(|line| line.at > *said_at);
-        later.take_while(|line| line.fact != Fact::WriteFailed).any(|line| {
-            matches!(line.fact, Fact::Read(_) | Fact::ReadEnd | Fact::ReadFailed | Fact::Waits(Wait::Input))
+        let waits_are_recorded = self.session.ticks == Ticks::Waits;
+        later.take_while(|line| line.fact != Fact::WriteFailed).any(|line| match line.fact {
+            Fact::Waits(Wait::Input) => true,
+            Fact::Read(_) | Fact::ReadEnd | Fact::ReadFailed => !waits_are_recorded,
+            _ => false,
         })
     }
 
@@ -223,6 +220,32 @@ impl<'a> Player<'a> {
         self.input.clear();
     }
 
+    fn wait(&mut self, at: Duration, wait: Wait) {
+        if let Wait::Output(count) | Wait::Both(count) = wait {
+            self.say_what_waits(count, at);
+        }
+        if self.session.ticks == Ticks::Waits {
+            if self.is_news && self.was_told_before(at) {
+                self.tick(self.heard_at, Tick::Unread);
+            }
+            let is_reading = matches!(wait, Wait::Input | Wait::Both(_));
+            self.tick(at, if is_reading { Tick::Read } else { Tick::Unread });
+        }
+    }
+
+    /// Whether the machine knew the time when it last heard something, before this wait: what comes while the application
+    /// sends is held, and nothing is read or written then. It shows in a ping that would otherwise be too early.
+    fn was_told_before(&mut self, at: Duration) -> bool {
+        let (Some(ping), Some(keepalive)) = (self.frames.peek(), self.session.config.keepalive) else {
+            return false;
+        };
+        let is_keepalive = ping.frame.opcode == OpCode::Ping && ping.frame.payload.is_empty();
+        let is_early = ping.at < at.saturating_add(keepalive.interval)
+            && ping.at >= self.heard_at.saturating_add(keepalive.interval);
+        let behind = self.session.lines[self.number..].iter().take_while(|line| line.at < ping.at);
+        is_keepalive && is_early && !behind.into_iter().any(|line| matches!(line.fact, Fact::Read(_)))
+    }
+
     fn end(&mut self, at: Duration, is_failure: bool) {
         self.note(at, What::Ends);
         self.say_rest(at);
@@ -246,6 +269,7 @@ impl<'a> Player<'a> {
         if self.sender.timed_out().is_some() {
             return;
         }
+        self.is_news = false;
         if tick == Tick::Unread {
             self.sender.excuse_silence(now);
         }
@@ -268,85 +292,6 @@ impl<'a> Player<'a> {
             Role::Client => self.receiver.is_eof(),
         };
         self.session.ticks == Ticks::Deadlines && !(has_heard_all && self.sender.unsent() == 0)
-    }
-
-    /// Says what the application has said before the connection closes.
-    fn say_rest(&mut self, at: Duration) {
-        let rest: Vec<_> = self.frames.by_ref().collect();
-        for written in rest {
-            self.say(written, at, true);
-        }
-    }
-
-    /// Says a frame of the recording again, unless that is for the machine to do.
-    fn say(&mut self, written: Written, at: Duration, has_reason_to_close: bool) {
-        if !self.is_reply(&written, has_reason_to_close) {
-            return self.send(written, at);
-        }
-        if written.frame.opcode == OpCode::Pong {
-            self.answered(&written.frame.payload);
-        }
-        self.then.push((written.at, written.frame));
-    }
-
-    /// Whether the machine made this frame by itself; a Close frame, if it has reason to.
-    fn is_reply(&self, written: &Written, has_reason_to_close: bool) -> bool {
-        let payload = &written.frame.payload;
-        match written.frame.opcode {
-            OpCode::Pong => self.pings.contains(payload),
-            OpCode::Close => has_reason_to_close,
-            OpCode::Ping => {
-                let silence = written.at.saturating_sub(self.heard_at);
-                let is_silent = |keepalive: Keepalive| silence >= keepalive.interval;
-                payload.is_empty() && self.session.config.keepalive.is_some_and(is_silent)
-            }
-            OpCode::Continuation | OpCode::Text | OpCode::Binary => false,
-        }
-    }
-
-    /// §5.5.3: a pong answers its ping, and those before it.
-    fn answered(&mut self, payload: &Bytes) {
-        if let Some(ping) = self.pings.iter().position(|ping| ping == payload) {
-            self.pings.drain(..=ping);
-        }
-    }
-
-    fn send(&mut self, written: Written, at: Duration) {
-        self.note(at, What::Sends(written.frame.clone()));
-        let frame = written.frame.clone();
-        match self.queue(written) {
-            Ok(()) => {
-                self.sent.push((at, frame));
-                self.speakers.push(Speaker::Application);
-                self.queued = self.said.len() + self.sender.transmit().remaining();
-            }
-            Err(error) => self.note(at, What::Refuses(error)),
-        }
-    }
-
-    fn queue(&mut self, written: Written) -> Result<(), SendError> {
-        let Written { frame, kind, is_inflated, .. } = written;
-        // A message that its sender could have left as it is was a chunk, of which that is not asked.
-        let is_chunk =
-            !frame.fin || frame.opcode == OpCode::Continuation || is_inflated && !self.takes_over();
-        match frame.opcode {
-            OpCode::Ping => self.sender.ping(frame.payload),
-            OpCode::Pong => self.sender.pong(frame.payload),
-            OpCode::Close => self.sender.close(CloseFrame::parse(&frame.payload).unwrap_or_default()),
-            _ if is_chunk => self.sender.send_chunk(Chunk { kind, data: frame.payload, fin: frame.fin }),
-            _ => {
-                let compress = if frame.compressed { Compress::Always } else { Compress::Never };
-                self.sender.send_with(message(kind, frame.payload)?, compress)
-            }
-        }
-    }
-
-    /// Whether our compressor keeps its context from message to message.
-    fn takes_over(&self) -> bool {
-        self.session.negotiated.deflate.is_some_and(|params| match self.session.role {
-            Role::Client => params.client().takeover,
-            Role::Server => params.server().takeover,
-        })
     }
 
     /// Takes as many bytes from the sender as were written.
@@ -379,14 +324,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn note(&mut self, at: Duration, what: What) {
+    pub(super) fn note(&mut self, at: Duration, what: What) {
         self.entries.push(Entry { at, what });
     }
-}
-
-fn message(kind: Kind, payload: Bytes) -> Result<Message, SendError> {
-    Ok(match kind {
-        Kind::Text => Message::Text(Text::try_from(payload).map_err(|_| SendError::NotUtf8)?),
-        Kind::Binary => Message::Binary(payload),
-    })
 }

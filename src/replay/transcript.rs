@@ -66,6 +66,8 @@ pub enum What {
     Says(Frame),
     /// `sends`: a frame of the application, recovered from the recording.
     Sends(Frame),
+    /// `begins`: a frame of the application, announced with a payload of this length and never written to its end.
+    Begins(OpCode, u64),
     /// `ends`: the stream has ended, or cannot be read.
     Ends,
     /// `breaks`: the stream cannot be written to.
@@ -142,6 +144,7 @@ impl fmt::Display for What {
             Self::Hears(event) => write_event(f, event),
             Self::Says(frame) => write!(f, "says {frame}"),
             Self::Sends(frame) => write!(f, "sends {frame}"),
+            Self::Begins(opcode, len) => write!(f, "begins {} of {len} bytes", name(*opcode)),
             Self::Ends => f.write_str("ends"),
             Self::Breaks => f.write_str("breaks"),
             Self::Fails(error) => write!(f, "fails {} {error:?}: {error}", error.close_code()),
@@ -166,19 +169,23 @@ fn write_event(f: &mut fmt::Formatter<'_>, event: &Event) -> fmt::Result {
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = if self.fin { "" } else { "+" };
-        match self.opcode {
-            OpCode::Close => match CloseFrame::parse(&self.payload) {
-                Ok(frame) => return write!(f, "close{}", Close(frame.as_ref())),
-                Err(_) => f.write_str("close")?,
-            },
-            OpCode::Continuation => write!(f, "continuation{more}")?,
-            OpCode::Text => write!(f, "text{more}")?,
-            OpCode::Binary => write!(f, "binary{more}")?,
-            OpCode::Ping => f.write_str("ping")?,
-            OpCode::Pong => f.write_str("pong")?,
+        if let (OpCode::Close, Ok(frame)) = (self.opcode, CloseFrame::parse(&self.payload)) {
+            return write!(f, "close{}", Close(frame.as_ref()));
         }
-        write!(f, " {}{}", Payload(&self.payload), if self.compressed { " compressed" } else { "" })
+        let (more, compressed) =
+            (if self.fin { "" } else { "+" }, if self.compressed { " compressed" } else { "" });
+        write!(f, "{}{more} {}{compressed}", name(self.opcode), Payload(&self.payload))
+    }
+}
+
+const fn name(opcode: OpCode) -> &'static str {
+    match opcode {
+        OpCode::Continuation => "continuation",
+        OpCode::Text => "text",
+        OpCode::Binary => "binary",
+        OpCode::Close => "close",
+        OpCode::Ping => "ping",
+        OpCode::Pong => "pong",
     }
 }
 
@@ -211,7 +218,9 @@ struct Payload<'a>(&'a [u8]);
 impl fmt::Display for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.len())?;
-        let text = core::str::from_utf8(self.0).ok();
+        let is_readable =
+            |text: &&str| !text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
+        let text = core::str::from_utf8(self.0).ok().filter(is_readable);
         match text {
             Some("") => Ok(()),
             Some(text) if text.len() <= SHOWN => write!(f, " {}", Quoted(text)),

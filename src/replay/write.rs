@@ -36,8 +36,9 @@ impl fmt::Display for Line {
             Fact::Wrote(bytes) => write!(f, "> {}", Hex(bytes)),
             Fact::WriteFailed => f.write_str("> failed"),
             Fact::Waits(Wait::Input) => f.write_str("wait <"),
-            Fact::Waits(Wait::Output) => f.write_str("wait >"),
-            Fact::Waits(Wait::Both) => f.write_str("wait <>"),
+            Fact::Waits(Wait::Output(count)) => write!(f, "wait > {count}"),
+            Fact::Waits(Wait::Both(count)) => write!(f, "wait <> {count}"),
+            Fact::Waits(Wait::Flush) => f.write_str("wait |"),
             Fact::End => f.write_str("end"),
         }
     }

@@ -146,7 +146,7 @@ impl<T: AsyncWrite + Unpin, W: Write + Unpin> AsyncWrite for Recorded<T, W> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         match &polled {
-            Poll::Pending => self.recorder.stick(),
+            Poll::Pending => self.recorder.stick(Wait::Flush),
             Poll::Ready(Ok(())) => self.recorder.unstick(),
             Poll::Ready(Err(_)) => self.recorder.line(Fact::WriteFailed),
         }
@@ -156,7 +156,7 @@ impl<T: AsyncWrite + Unpin, W: Write + Unpin> AsyncWrite for Recorded<T, W> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
         if polled.is_pending() {
-            self.recorder.stick();
+            self.recorder.stick(Wait::Flush);
         }
         polled
     }
@@ -164,20 +164,20 @@ impl<T: AsyncWrite + Unpin, W: Write + Unpin> AsyncWrite for Recorded<T, W> {
 
 /// The log, and what is known and not yet written to it.
 ///
-/// The first and the last of a run of waits are written: the machine does nothing at those between, or else it would have
-/// something to write.
+/// Of a run of waits the first and the last are written: at those between the machine does nothing, or else it would have
+/// something to write. Where that could not leave, each is written, but for those of one moment.
 struct Recorder<W: Write> {
     /// `None` when it has failed or ended.
     log: Option<W>,
     failure: Option<io::Error>,
     clock: Clock,
     has_ended: bool,
-    /// The run of waits that is written last, and its latest.
-    run: Option<Wait>,
+    /// The run of waits that is written last, with the last one written, and the latest one of all.
+    run: Option<(Wait, Duration)>,
     latest: Option<Duration>,
-    /// When the stream was last found to take no more output: the connection waits for that alone unless it goes on to
+    /// What the stream was last found not to do yet, and when: the connection waits for that alone unless it goes on to
     /// read.
-    stuck: Option<Duration>,
+    stuck: Option<(Wait, Duration)>,
 }
 
 impl<W: Write> Recorder<W> {
@@ -198,12 +198,15 @@ impl<W: Write> Recorder<W> {
 
     fn read(&mut self, polled: &Poll<io::Result<()>>, bytes: &[u8]) {
         let now = self.clock.now();
-        if self.stuck.is_some_and(|stuck| now - stuck >= MOMENT) {
+        if self.stuck.is_some_and(|(_, stuck)| now - stuck >= MOMENT) {
             self.unstick();
         }
-        let is_stuck = self.stuck.take().is_some();
+        let wait = match self.stuck.take() {
+            Some((Wait::Output(count), _)) => Wait::Both(count),
+            _ => Wait::Input,
+        };
         match polled {
-            Poll::Pending => self.wait(if is_stuck { Wait::Both } else { Wait::Input }, now),
+            Poll::Pending => self.wait(wait, now),
             Poll::Ready(Err(_)) => self.line(Fact::ReadFailed),
             Poll::Ready(Ok(())) if !bytes.is_empty() => self.line(Fact::Read(Bytes::copy_from_slice(bytes))),
             Poll::Ready(Ok(())) if self.has_ended => {}
@@ -216,7 +219,7 @@ impl<W: Write> Recorder<W> {
 
     fn wrote(&mut self, polled: &Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) {
         match polled {
-            Poll::Pending => self.stick(),
+            Poll::Pending => self.stick(Wait::Output(slices.iter().map(|slice| slice.len()).sum())),
             Poll::Ready(Ok(0) | Err(_)) => self.line(Fact::WriteFailed),
             Poll::Ready(Ok(len)) => {
                 let mut bytes = BytesMut::with_capacity(*len);
@@ -228,33 +231,33 @@ impl<W: Write> Recorder<W> {
         }
     }
 
-    /// The stream takes no more output.
-    fn stick(&mut self) {
+    /// The stream takes no more output, or has not yet flushed it.
+    fn stick(&mut self, wait: Wait) {
         let now = self.clock.now();
-        if self.stuck.is_some_and(|stuck| now - stuck >= MOMENT) {
+        if self.stuck.is_some_and(|(_, stuck)| now - stuck >= MOMENT) {
             self.unstick();
         }
-        self.stuck = Some(now);
+        self.stuck = Some((wait, now));
     }
 
     fn unstick(&mut self) {
-        if let Some(at) = self.stuck.take() {
-            self.wait(Wait::Output, at);
+        if let Some((wait, at)) = self.stuck.take() {
+            self.wait(wait, at);
         }
     }
 
     fn wait(&mut self, wait: Wait, at: Duration) {
-        if self.run == Some(wait) {
+        if self.run.is_some_and(|(run, since)| run == wait && (wait == Wait::Input || at - since < MOMENT)) {
             self.latest = Some(at);
             return;
         }
         self.flush_run();
-        self.run = Some(wait);
+        self.run = Some((wait, at));
         self.write(&format!("{}\n", Line { at, fact: Fact::Waits(wait) }));
     }
 
     fn flush_run(&mut self) {
-        if let (Some(wait), Some(at)) = (self.run.take(), self.latest.take()) {
+        if let (Some((wait, _)), Some(at)) = (self.run.take(), self.latest.take()) {
             self.write(&format!("{}\n", Line { at, fact: Fact::Waits(wait) }));
         }
     }
