@@ -169,6 +169,7 @@ impl<'a> Player<'a> {
             self.lines_now.pop();
         }
         self.entries.extend(differences(&self.then, &self.now));
+        let output = self.said.clone().freeze();
         let frames = take_apart(self.said, self.session.role, &self.session.negotiated);
         let spoken =
             frames.frames.into_iter().filter(|written| written.announced.is_none()).zip(&self.speakers);
@@ -177,7 +178,7 @@ impl<'a> Player<'a> {
             by_application.zip(&self.sent).map(|((written, _), (at, _))| (*at, written.frame)).collect();
         let sent = if self.is_abandoned { &self.sent[..sent_now.len()] } else { &self.sent };
         self.entries.extend(differences(sent, &sent_now));
-        Transcript { entries: self.entries }
+        Transcript { entries: self.entries, output }
     }
 
     /// Whether all output had left at some time after the machine last said something by itself: before it waits, and
@@ -242,8 +243,7 @@ impl<'a> Player<'a> {
         let is_keepalive = ping.frame.opcode == OpCode::Ping && ping.frame.payload.is_empty();
         let is_early = ping.at < at.saturating_add(keepalive.interval)
             && ping.at >= self.heard_at.saturating_add(keepalive.interval);
-        let behind = self.session.lines[self.number..].iter().take_while(|line| line.at < ping.at);
-        is_keepalive && is_early && !behind.into_iter().any(|line| matches!(line.fact, Fact::Read(_)))
+        is_keepalive && is_early
     }
 
     fn end(&mut self, at: Duration, is_failure: bool) {

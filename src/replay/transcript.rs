@@ -45,6 +45,7 @@ const SHOWN: usize = 160;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
     pub(super) entries: Vec<Entry>,
+    pub(super) output: Bytes,
 }
 
 /// What happened at one time.
@@ -116,6 +117,20 @@ impl Transcript {
     /// A line for each entry.
     pub fn lines(&self) -> Vec<String> {
         self.entries.iter().map(ToString::to_string).collect()
+    }
+
+    /// All that is said now, as bytes, in the order of now: where both voices speak in the order of the recording, it begins
+    /// with what was written, masking keys included.
+    ///
+    /// ```
+    /// use sansocket::replay::Session;
+    ///
+    /// let session: Session = "sansocket session 1\nrole server\n0.5 < 898000000000\n0.5 end".parse()?;
+    /// assert_eq!(session.replay().output(), &b"\x8a\x00"[..]);
+    /// # Ok::<(), sansocket::replay::ParseError>(())
+    /// ```
+    pub const fn output(&self) -> &Bytes {
+        &self.output
     }
 
     /// Whether the machine says now what it said when it was recorded.

@@ -30,6 +30,9 @@ fn without_waits_each_deadline_is_met() {
     check("role server; keepalive 10 5; 10 < 8180 00000000; 10 end", &["10 hears text 0"]);
     check("role server; keepalive 10 5; 10 end", &["10 says ping 0"]);
     check("role server; keepalive none; 1000 end", &[]);
+    check("role server; keepalive 10 5; 10 > 8900; 11 end", &["10 says ping 0"]);
+    // Lines of one time are one moment, before which nothing is judged.
+    check("role server; keepalive 10 5; 10 < 81; 10 < 8000000000; 10 end", &["10 hears text 0"]);
     // A deadline that moves is not one that passes.
     check(
         "role client; keepalive 10 5; 9 < 8900; 9 > 8a80 00000000; 18 < 8900; 19 end",
@@ -46,6 +49,12 @@ fn with_waits_no_other_moment_counts() {
         &format!("{waits}; 0 wait <; 40 wait <; 40 > 8900; 46 wait <; 46 end"),
         &["40 says ping 0", "46 expires Pong: no answer to a keepalive ping in time"],
     );
+    // It was told the time when it heard something while the application sent: the ping would be too early.
+    let held = format!("{waits}; 0 wait <; 1 < 8180 00000000; 3 wait <; 11 wait <; 11 > 8900; 11 wait <");
+    assert!(replay(&format!("{held}; 12 end")).is_faithful());
+    assert!(
+        replay(&format!("{held}; 12 < 8a80 00000000; 12 wait <; 22 wait <; 22 > 8900; 22 end")).is_faithful()
+    );
     // Who reads nothing holds no silence against the peer.
     check(&format!("{waits}; 0 wait <; 40 wait |; 49 wait <; 49 end"), &[]);
     check(&format!("{waits}; 0 wait <; 40 wait |; 50 wait <; 50 end"), &["50 says ping 0"]);
@@ -60,6 +69,11 @@ fn the_closing_handshake_has_its_time() {
     check(
         "role server; close_timeout 2; 1 > 880203e8; 2 < 8880 00000000; 9 end",
         &["1 sends close 1000 \"\"", "2 hears close"],
+    );
+    // It is not over while our Close frame waits.
+    check(
+        "role server; close_timeout 2; 1 < 8880 00000000; 9 end",
+        &["1 hears close", "1 says close", "3 expires Close: closing handshake not finished in time"],
     );
     // A client waits for the end of the stream.
     check(
@@ -131,6 +145,10 @@ fn what_the_machine_says_is_compared() {
         replay(&format!("{waits}; 12 > 8900; 12 end")).lines(),
         ["12.000000000 differs then ping 0, now nothing"]
     );
+    assert_eq!(
+        replay(&format!("{waits}; 12 > 8900; 13 < 8980 00000000; 13 > 8a00; 13 end")).lines()[2..],
+        ["12.000000000 differs then ping 0, now nothing"]
+    );
     // One of three is wrong, and the others are what they were.
     let pings = "role server; 1 < 8981 00000000 61 8981 00000000 62 8981 00000000 63";
     let lines = replay(&format!("{pings}; 1 > 8a0161 8a0163; 2 wait <; 2 end")).lines();
@@ -172,6 +190,10 @@ fn the_order_of_the_two_voices_does_not_count() {
         "role server; 1 < 8181 00000000 61 8880 00000000; 2 > 810161 8800; 2 end",
         &["1 hears text 1 \"a\"", "1 hears close", "1 sends text 1 \"a\"", "1 says close"],
     );
+    // What had room then has room now: the pong came when the message was queued already.
+    let payload = "61".repeat(20);
+    let ping = format!("role server; limits.unsent 10; 1 < 8994 00000000 {payload}");
+    assert!(replay(&format!("{ping}; 1 > 810162 8a14 {payload}; 1 end")).is_faithful());
     // Cut anywhere on its way out, too.
     let bytes = ["81", "01", "61", "8a", "00", "82", "01", "00"];
     for cut in 1..bytes.len() {
@@ -210,6 +232,15 @@ fn output_that_is_not_frames_is_told() {
     check("role server; 1 > 8101ff; 1 end", &["1 unreadable from byte 0 of the output on"]);
     check("role server; 1 > 890161", &["1 sends ping 1 \"a\"", "1 cut off"]);
     assert!(!replay("role server; 1 > 83ff; 1 end").is_faithful());
+}
+
+/// What was said is not bounded by what may be heard.
+#[test]
+fn a_message_of_ours_may_be_longer_than_one_of_theirs() {
+    let fragments = "000161".repeat(1 << 17);
+    let transcript = replay(&format!("role server; limits.message 1; 1 > 010161 {fragments} 8000; 1 end"));
+    assert!(transcript.is_faithful());
+    assert_eq!(transcript.entries().len(), (1 << 17) + 2);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The stream that records: what it writes down, and that it is a stream like any other.
 
 use std::{
-    io::{self, ErrorKind, Write},
+    io::{self, BufWriter, ErrorKind, Write},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,7 +12,10 @@ use sansocket::{
     replay::Session,
     tokio::{Ended, WebSocket},
 };
-use tokio::time::{advance, sleep, timeout};
+use tokio::{
+    io::AsyncReadExt,
+    time::{advance, sleep, timeout},
+};
 
 use crate::support::{Op, Peer, Transport, at_once, poll_once, transport};
 
@@ -107,7 +110,9 @@ async fn the_end_of_the_stream_is_written_once_and_a_failure_too() {
     for _ in 0..3 {
         assert!(at_once(server_.recv()).is_err());
     }
-    drop(server_);
+    let mut recorded = server_.into_parts().0;
+    assert_eq!(recorded.read(&mut [0; 8]).await.unwrap(), 0);
+    drop(recorded);
     assert_eq!(log.lines(), ["0.000000000 < eof", "0.000000000 end"]);
 
     let (mut server_, peer, log) = server(b"", usize::MAX);
@@ -216,32 +221,69 @@ async fn a_peer_that_takes_nothing_is_given_up_in_the_replay() {
     }
 }
 
+/// A stream that takes one slice at a time hides how much waits, but not when the connection was told the time.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_vectored_is_given_up_in_the_replay() {
+    let (mut server, peer, log) = server(b"", usize::MAX);
+    peer.stop_reading();
+    peer.not_vectored();
+    at_once(server.feed(vec![7; 5000])).unwrap();
+    assert!(server.recv().await.is_err());
+    let expired = match server.ended() {
+        Some(Ended::TimedOut(timed_out)) => timed_out,
+        ended => panic!("{ended:?}"),
+    };
+    drop(server);
+    let transcript = log.text().parse::<Session>().unwrap().replay().to_string();
+    assert!(transcript.contains(&format!("15.000000000 expires {expired:?}")), "{}{transcript}", log.text());
+}
+
 /// A log that fails ends the recording, not the connection, and says so.
 #[tokio::test(start_paused = true)]
 async fn a_log_that_fails_is_told_and_breaks_nothing() {
-    let (mut whole, peer, log) = server(b"", usize::MAX);
-    peer.text("a");
-    assert_eq!(at_once(whole.recv()).unwrap(), Some("a".into()));
-    let room = log.text().len();
-    drop(whole);
-    assert!(log.text().ends_with(" end\n"));
-
-    for room in [0, 10, room - 1, room] {
+    let mut whole = String::new();
+    for room in (0..400).rev() {
         let (mut server, peer, log) = server(b"", room);
         peer.text("a");
         assert_eq!(at_once(server.recv()).unwrap(), Some("a".into()));
         at_once(server.send("b")).unwrap();
         assert_eq!(peer.heard(), ["text b"]);
-        assert_eq!(server.stream().failure().map(io::Error::kind), Some(ErrorKind::StorageFull));
-        let (stream, finished) = server.into_parts().0.finish();
-        assert_eq!(finished.unwrap_err().kind(), ErrorKind::StorageFull);
-        drop(stream);
-        // Nothing stands behind what is missing.
-        assert!(log.text().len() <= room && !log.text().contains("end"));
-        if room > 100 {
-            assert!(log.text().parse::<Session>().unwrap().replay().to_string().ends_with("cut off\n"));
+        if room == 399 {
+            drop(server);
+            whole = log.text();
+            assert!(whole.ends_with(" end\n"));
+            continue;
+        }
+        let is_failed = server.stream().failure().map(io::Error::kind);
+        let (_, finished) = server.into_parts().0.finish();
+        assert_eq!(finished.is_ok(), room >= whole.len(), "{room}");
+        if let Err(error) = finished {
+            assert_eq!(error.kind(), ErrorKind::StorageFull);
+            // The last line comes when the recording is finished.
+            let is_last = whole.len() - log.text().len() == "0.000000000 end\n".len();
+            assert_eq!(is_failed, (!is_last).then_some(ErrorKind::StorageFull), "{room}");
+            // Nothing stands behind what is missing.
+            assert!(whole.starts_with(&log.text()) && !log.text().contains("end"), "{}", log.text());
+        }
+        if let Ok(session) = log.text().parse::<Session>() {
+            let is_cut_off = session.replay().to_string().ends_with("cut off\n");
+            assert_eq!(is_cut_off, room < whole.len(), "{room}");
         }
     }
+}
+
+/// A log that keeps things back is flushed before it is given back.
+#[tokio::test(start_paused = true)]
+async fn a_log_is_flushed_when_it_ends() {
+    let (log, config) = (Log::new(usize::MAX), config());
+    let connection = Connection::server(&config, Negotiated::default());
+    let websocket = WebSocket::from_parts(transport().0, connection, BytesMut::new());
+    let websocket = websocket.record(&config, BufWriter::new(log.clone()));
+    assert_eq!(log.text(), "");
+    let (_, writer) = websocket.into_parts().0.finish();
+    assert!(log.text().ends_with(" end\n"));
+    drop(writer);
+    assert_eq!(log.lines().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
