@@ -55,6 +55,10 @@ fn with_waits_no_other_moment_counts() {
     assert!(
         replay(&format!("{held}; 12 < 8a80 00000000; 12 wait <; 22 wait <; 22 > 8900; 22 end")).is_faithful()
     );
+    // It was not: the ping comes when it is due, or is the application's.
+    let news = format!("{waits}; 0 wait <; 1 < 8180 00000000; 3 wait <");
+    check(&format!("{news}; 12 wait <; 13 wait <; 13 > 8900; 13 end"), &["1 hears text 0", "13 says ping 0"]);
+    check(&format!("{news}; 5 > 8900; 12 wait <; 12 end"), &["1 hears text 0", "5 sends ping 0"]);
     // Who reads nothing holds no silence against the peer.
     check(&format!("{waits}; 0 wait <; 40 wait |; 49 wait <; 49 end"), &[]);
     check(&format!("{waits}; 0 wait <; 40 wait |; 50 wait <; 50 end"), &["50 says ping 0"]);
@@ -251,6 +255,30 @@ fn a_stream_that_fails_is_given_up() {
         "role server; 1 < failed; 1 end",
         &["1 ends", "1 fails 1006 EofWithoutClose: end of the stream without a close frame"],
     );
+    // What still waits is dropped, and nobody waits for it.
+    let gone = "role server; close_timeout 2; 1 < 8980 00000000; 1 < eof; 9 end";
+    assert_eq!(
+        replay(gone).lines()[3..],
+        ["1.000000000 fails 1006 EofWithoutClose: end of the stream without a close frame"]
+    );
+    check(
+        "role client; close_timeout 2; 1 < 8800; 1 < failed; 9 end",
+        &["1 hears close", "1 says close", "1 ends"],
+    );
+    // A client that has heard all, and still has to say its Close frame, waits for that.
+    check(
+        "role client; close_timeout 2; 1 < 8800; 1 < eof; 9 end",
+        &[
+            "1 hears close",
+            "1 says close",
+            "1 ends",
+            "3 expires Close: closing handshake not finished in time",
+        ],
+    );
+    // Frames of ours that were given up are not missed.
+    let waits = "role server; ticks waits; keepalive 10 5; 0 wait <";
+    let given_up = format!("{waits}; 1 > 8104 61; 1 wait <> 3; 11 wait <> 5; 16 wait <> 5; 16 end");
+    assert!(replay(&given_up).is_faithful(), "{}", replay(&given_up));
 }
 
 #[test]
