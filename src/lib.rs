@@ -120,6 +120,7 @@
 //!    (`tests/machine/closing.rs`).
 //! 7. An idle connection holds no buffer (`tests/idle.rs`).
 //! 8. There is no `unsafe` (`#![forbid(unsafe_code)]`).
+//! 9. A session that was recorded, as bytes with times, replays as it was ([`replay`], `tests/sessions.rs`).
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links))]

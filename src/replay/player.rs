@@ -58,6 +58,7 @@ pub(super) struct Player<'a> {
     pub(super) speakers: Vec<Speaker>,
     /// How many bytes the sender was given to say.
     pub(super) queued: usize,
+    /// What waited was given up: perhaps a frame that was written then, and waits behind another now.
     is_abandoned: bool,
     /// The pings that were heard, and that the recording has not answered yet.
     pub(super) pings: Vec<Bytes>,
