@@ -56,6 +56,11 @@
 //! was when it was recorded, and at no other: an application that was busy elsewhere ran no deadline. Without, as it
 //! suits a session that is written by hand, it is told at each line, and at each deadline that it asks for.
 //!
+//! One thing leaves no trace in the stream: an application that sends, and has not yet asked for a message that came, tells
+//! the connection the time although nothing is read and nothing waits to be written. A keepalive ping may then come later
+//! or earlier in the replay than it came, by as long as the message was held; where it shows in the recording, it is
+//! followed.
+//!
 //! # What the application said
 //!
 //! It is recovered from the bytes written, and said again: when the first byte of a frame was written, or waited to be, or

@@ -105,6 +105,12 @@ fn output_that_does_not_move_is_replayed() {
     );
     // A flush that sticks is no output.
     check(&format!("{waits}; 0 wait |; 15 wait |; 15 end"), &[]);
+    // A ping that was made in time leaves late, behind what waited and after a sign of life.
+    let late = "0 wait <; 5 < 8180 00000000; 6 wait <; 20 > 8104; 20 wait <> 4; 24 < 8180 00000000; 24 > 61616161 8900";
+    check(
+        &format!("{waits}; {late}; 24 end"),
+        &["5 hears text 0", "20 sends text 4 \"aaaa\"", "20 says ping 0", "24 hears text 0"],
+    );
     // What is written in the end was what waited.
     check(&format!("{waits}; 0 wait <> 3; 5 > 810161; 5 wait <; 6 end"), &["0 sends text 1 \"a\""]);
 }

@@ -84,7 +84,12 @@ fn conversations() -> impl Strategy<Value = Conversation> {
     ]);
     let always = any::<bool>();
     (any::<bool>(), always, terms, rooms, [acts(), acts()], endings).prop_map(
-        |(alive, always, deflate, room, acts, ending)| {
+        |(alive, always, deflate, room, mut acts, ending)| {
+            if alive {
+                // While a message is held for an application that sends, the machine is told the time without a trace in
+                // the stream: here nothing is held.
+                acts[1].retain(|act| matches!(act, Act::Listen(_) | Act::Work(_)));
+            }
             let millis = Duration::from_millis;
             let keepalive = alive.then_some(Keepalive::new(millis(40), millis(50)));
             let mut config = Config::new().keepalive(keepalive).close_timeout(millis(70));
