@@ -4,7 +4,20 @@
 //! from an HTTP server, here hyper: [`upgrade`] holds a parsed request against the rules of the opening handshake,
 //! and [`take_over`] makes a WebSocket of the stream under it.
 
-use std::{convert::Infallible, env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    env,
+    error::Error,
+    fs::File,
+    io::{self, BufWriter},
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
@@ -17,6 +30,7 @@ use sansocket::{
     tokio::WebSocket,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -25,7 +39,7 @@ use tokio::{
 
 const PAGE: &str = include_str!("echo.html");
 const USAGE: &str = "usage: echo [--addr HOST:PORT] [--max-message BYTES] [--any-origin]
-            [--deflate] [--no-takeover] [--window-bits 9..15]";
+            [--deflate] [--no-takeover] [--window-bits 9..15] [--record DIR]";
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -33,6 +47,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 struct Server {
     config: Arc<Config>,
     answer: Arc<Answer>,
+    recordings: Option<Arc<Recordings>>,
     /// Changes when the server shuts down, which waits for all copies of this to be dropped.
     shutdown: watch::Receiver<()>,
 }
@@ -56,7 +71,12 @@ async fn run() -> Result<(), Failure> {
     println!("websocket  ws://{addr}/ws");
 
     let (running, shutdown) = watch::channel(());
-    let server = Server { config: Arc::new(options.config), answer: Arc::new(options.answer), shutdown };
+    let server = Server {
+        config: Arc::new(options.config),
+        answer: Arc::new(options.answer),
+        recordings: options.record.map(|folder| Arc::new(Recordings { folder, count: AtomicUsize::new(0) })),
+        shutdown,
+    };
     let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
@@ -107,7 +127,13 @@ fn upgrade(mut request: Request<Incoming>, server: &Server) -> Response<Full<Byt
             let (upgrade, server) = (upgrade::on(&mut request), server.clone());
             tokio::spawn(async move {
                 let websocket = take_over(upgrade, negotiated, &server.config).await?;
-                serve_echo(websocket, server.shutdown).await
+                match &server.recordings {
+                    Some(recordings) => {
+                        let websocket = websocket.record(&server.config, recordings.create()?);
+                        serve_echo(websocket, server.shutdown).await
+                    }
+                    None => serve_echo(websocket, server.shutdown).await,
+                }
             });
             response(&reply)
         }
@@ -144,7 +170,7 @@ async fn take_over(
 
 /// Echoes until the client closes, or until the server shuts down.
 async fn serve_echo(
-    mut websocket: WebSocket<TcpStream>,
+    mut websocket: WebSocket<impl AsyncRead + AsyncWrite + Unpin>,
     mut shutdown: watch::Receiver<()>,
 ) -> Result<(), Failure> {
     tokio::select! {
@@ -157,23 +183,49 @@ async fn serve_echo(
 }
 
 /// Sends every message back. Echoes of messages that came together leave together, when `recv` next waits.
-async fn echo(websocket: &mut WebSocket<TcpStream>) -> Result<(), sansocket::tokio::Error> {
+async fn echo(
+    websocket: &mut WebSocket<impl AsyncRead + AsyncWrite + Unpin>,
+) -> Result<(), sansocket::tokio::Error> {
     while let Some(message) = websocket.recv().await? {
         websocket.feed(message).await?;
     }
     Ok(())
 }
 
+/// Where connections are recorded: a file for each, by number.
+struct Recordings {
+    folder: PathBuf,
+    count: AtomicUsize,
+}
+
+impl Recordings {
+    /// The next file. One that is there already is left alone.
+    fn create(&self) -> io::Result<BufWriter<File>> {
+        loop {
+            let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+            match File::create_new(self.folder.join(format!("{number}.session"))) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created.map(BufWriter::new),
+            }
+        }
+    }
+}
+
 struct Options {
     addr: String,
     config: Config,
     answer: Answer,
+    record: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut options =
-            Self { addr: "127.0.0.1:9001".into(), config: Config::new(), answer: Answer::new() };
+        let mut options = Self {
+            addr: "127.0.0.1:9001".into(),
+            config: Config::new(),
+            answer: Answer::new(),
+            record: None,
+        };
         let mut deflate = None;
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value\n{USAGE}"));
@@ -182,6 +234,7 @@ impl Options {
                 "--addr" => options.addr = value()?,
                 "--max-message" => options.config = options.config.max_message(value()?.parse()?),
                 "--any-origin" => options.answer = options.answer.origin(OriginPolicy::any()),
+                "--record" => options.record = Some(value()?.into()),
                 "--deflate" => deflate = Some(terms),
                 "--no-takeover" => {
                     deflate = Some(terms.server_no_context_takeover().client_no_context_takeover());

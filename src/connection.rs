@@ -289,6 +289,12 @@ impl Connection {
         self.sender.tick(now, self.receiver.heard())
     }
 
+    /// Tells the connection the time for the round trip only: no deadline is met.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn mark(&mut self, now: Duration) {
+        self.sender.mark(now);
+    }
+
     /// [`tick`](Self::tick) for a caller that reads nothing at present, because it has no room for what may come: the
     /// peer's silence is no sign then, but that it takes no output is.
     ///
@@ -356,6 +362,11 @@ impl Connection {
     /// The deadline that passed, if one did.
     pub const fn timed_out(&self) -> Option<TimedOut> {
         self.sender.timed_out()
+    }
+
+    /// Which end this is.
+    pub const fn role(&self) -> Role {
+        self.receiver.role()
     }
 
     /// What the opening handshake agreed on.

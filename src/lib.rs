@@ -97,16 +97,17 @@
 //! | 3 | `event` `config` |
 //! | 4 | `receive` `send` [`handshake`] `json` (none of the four imports another) |
 //! | 5 | `connection` |
-//! | 6 | [`tokio`] |
+//! | 6 | [`replay`] |
+//! | 7 | [`tokio`] |
 //!
-//! Ranks 0 to 5 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`],
+//! Ranks 0 to 6 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`],
 //! `deflate` (on by default) compression, `tokio` (on by default) the adapter, and `futures` its `Stream` and `Sink`.
 //!
 //! # Invariants
 //!
 //! Each is held by the tests named behind it.
 //!
-//! 1. No socket, task, clock, environment or randomness below rank 6, and the module graph is the table above
+//! 1. No socket, task, clock, environment or randomness below rank 7, and the module graph is the table above
 //!    (`tests/layers.rs`, `tests/no_std`).
 //! 2. The same bytes, cut anywhere, give the same events (`tests/machine/cuts.rs`, `tests/opening.rs`, and the fuzz
 //!    targets `receive`, `request` and `response`).
@@ -119,6 +120,7 @@
 //!    (`tests/machine/closing.rs`).
 //! 7. An idle connection holds no buffer (`tests/idle.rs`).
 //! 8. There is no `unsafe` (`#![forbid(unsafe_code)]`).
+//! 9. A session that was recorded, as bytes with times, replays as it was ([`replay`], `tests/sessions.rs`).
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links))]
@@ -137,6 +139,7 @@ pub mod handshake;
 #[cfg(feature = "json")]
 mod json;
 mod receive;
+pub mod replay;
 mod send;
 mod text;
 mod timer;

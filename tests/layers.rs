@@ -22,7 +22,8 @@ const RANKS: [(&str, u8); 14] = [
     ("handshake", 4),
     ("json", 4),
     ("connection", 5),
-    ("tokio", 6),
+    ("replay", 6),
+    ("tokio", 7),
 ];
 
 /// What only the adapter may know: the beginning of a path, outside comments and strings.

@@ -10,6 +10,7 @@ mod outgoing;
 mod pongs;
 mod prepared;
 mod queue;
+mod reply;
 mod round_trip;
 mod transmit;
 
@@ -21,8 +22,8 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     config::{Compress, Compression, Config, Negotiated, Pings},
     deflate::{Deflater, Direction},
-    error::{ProtocolError, SendError, TimedOut},
-    event::{Chunk, Event, Message, Traffic},
+    error::{SendError, TimedOut},
+    event::{Chunk, Message, Traffic},
     frame::{CloseFrame, MAX_CONTROL, OpCode},
 };
 use deadline::{Deadlines, Flow, Waiting};
@@ -208,18 +209,6 @@ impl Sender {
         Ok(())
     }
 
-    /// The hinge: answers what the receiver returned. A ping gets its pong, a Close frame is echoed, and a breach
-    /// is told to the peer. Every result of a [`Receiver`](crate::Receiver) belongs here, in order.
-    pub fn reply<D>(&mut self, received: &Result<Option<Event<D>>, ProtocolError>) {
-        match received {
-            Ok(Some(Event::Ping(payload))) => self.answer(payload),
-            Ok(Some(Event::Pong(payload))) => self.round_trip.hear(payload),
-            Ok(Some(Event::Close(frame))) => self.echo(frame.as_ref()),
-            Err(error) => self.fail(*error),
-            Ok(_) => {}
-        }
-    }
-
     /// The bytes that wait for the wire. Posted messages are among them as the others leave.
     pub fn transmit(&mut self) -> &mut Transmit {
         self.write_pong();
@@ -278,8 +267,13 @@ impl Sender {
                 return Err(timed_out);
             }
         }
-        self.round_trip.tick(now);
+        self.mark(now);
         Ok(self.deadlines.next())
+    }
+
+    /// Times the round trip.
+    pub(crate) fn mark(&mut self, now: Duration) {
+        self.round_trip.tick(now);
     }
 
     /// Tells the sender that nothing has been read lately, so that the peer's silence is no sign. See
@@ -339,45 +333,9 @@ impl Sender {
         if payload.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
     }
 
-    /// §5.5.2: a ping is answered; §5.5.3: where several wait, answering the latest is enough.
-    fn answer(&mut self, payload: &Bytes) {
-        if self.abandoned || self.pings == Pings::Shown {
-            return;
-        }
-        self.pongs.keep(payload.clone());
-        self.write_pong();
-    }
-
     fn write_ping(&mut self, payload: Bytes) {
         self.round_trip.ask(&payload);
         self.encoder.control(OpCode::Ping, payload);
-    }
-
-    fn write_pong(&mut self) {
-        let before = self.encoder.unsent();
-        if let Some(payload) = self.pongs.take(self.traffic().bytes, before) {
-            self.encoder.control(OpCode::Pong, payload);
-            let after = self.encoder.unsent();
-            self.pongs.add(after - before, self.traffic().bytes + after as u64);
-        }
-    }
-
-    /// §5.5.1: a Close frame is answered with one, which typically echoes the code.
-    fn echo(&mut self, received: Option<&CloseFrame>) {
-        self.pongs.forget();
-        if !self.is_closed() {
-            self.write_close(received.map(CloseFrame::without_reason));
-        }
-    }
-
-    /// §7.1.7: a connection that fails says why in a Close frame, unless it has sent one.
-    fn fail(&mut self, error: ProtocolError) {
-        self.pongs.forget();
-        match CloseFrame::for_error(error) {
-            Some(frame) if !self.is_closed() => self.write_close(Some(frame)),
-            Some(_) => {}
-            None => self.receive_eof(),
-        }
     }
 
     fn write_close(&mut self, frame: Option<CloseFrame>) {

@@ -63,6 +63,11 @@ impl Transmit {
         self.sent
     }
 
+    /// The last `len` bytes that were queued, or as many of them as were copied, as a control frame always is.
+    pub(crate) fn last(&self, len: usize) -> &[u8] {
+        &self.tail[self.tail.len() - len.min(self.tail.len())..]
+    }
+
     fn push_masked(&mut self, header: &Header, mut key: MaskingKey, payload: &[u8]) {
         self.tail.reserve(Header::MAX_LEN + payload.len());
         header.write(&mut self.tail);

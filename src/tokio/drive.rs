@@ -186,7 +186,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         match lane {
             Some(lane) => self.lane = lane,
             // The round trip of a ping begins here.
-            None => self.pump.tick(cx),
+            None => self.pump.mark(),
         }
         Poll::Ready(Ok(self.pump.position()))
     }

@@ -65,6 +65,7 @@ mod line;
 mod pump;
 mod reader;
 mod receiver;
+mod record;
 mod sender;
 mod split;
 #[cfg(feature = "futures")]
@@ -86,6 +87,7 @@ pub use self::{
     error::{Error, NotSent},
     reader::Reader,
     receiver::{NotReunited, Receiver},
+    record::Recorded,
     sender::Sender,
     websocket::WebSocket,
     writer::Writer,

@@ -71,7 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
                 trace::received(&event);
                 if matches!(event, Event::Pong(_)) {
                     // The round trip ends here.
-                    self.tick(cx);
+                    self.mark();
                 }
                 if let Some(wanted) = (view.pick)(event) {
                     return Poll::Ready(Ok(Some(wanted)));
@@ -95,14 +95,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Pending
     }
 
-    /// Tells the connection the time, because something has happened that it times.
-    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
-        let _ = self.poll_tick(cx);
-    }
-
     /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
     pub(super) fn yield_now(&mut self, cx: &mut Context<'_>) {
-        self.tick(cx);
+        let _ = self.poll_tick(cx);
         cx.waker().wake_by_ref();
     }
 
@@ -205,6 +200,11 @@ impl<T> Pump<T> {
     fn abandon(&mut self) {
         self.connection.abandon();
         self.flushed = self.connection.sent().bytes;
+    }
+
+    /// A ping is queued, or its pong has come.
+    pub(super) fn mark(&mut self) {
+        self.connection.mark(self.clock.now());
     }
 
     /// Where the output ends that is queued so far and can leave.

@@ -1,0 +1,63 @@
+//! A session as text.
+
+use core::{fmt, time::Duration};
+
+use super::{Fact, Line, Session, Ticks, Wait, head};
+use crate::config::Role;
+
+/// The first line of every session.
+pub(super) const FORMAT: &str = "sansocket session 1";
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{FORMAT}")?;
+        writeln!(f, "role {}", if self.role == Role::Client { "client" } else { "server" })?;
+        if self.ticks == Ticks::Waits {
+            writeln!(f, "ticks waits")?;
+        }
+        head::write_negotiated(f, &self.negotiated)?;
+        head::write_config(f, &self.config)?;
+        writeln!(f)?;
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        if !self.expected.is_empty() {
+            writeln!(f)?;
+        }
+        self.expected.iter().try_for_each(|line| writeln!(f, "= {line}"))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", Seconds(self.at))?;
+        match &self.fact {
+            Fact::Read(bytes) => write!(f, "< {}", Hex(bytes)),
+            Fact::ReadEnd => f.write_str("< eof"),
+            Fact::ReadFailed => f.write_str("< failed"),
+            Fact::Wrote(bytes) => write!(f, "> {}", Hex(bytes)),
+            Fact::WriteFailed => f.write_str("> failed"),
+            Fact::Waits(Wait::Input) => f.write_str("wait <"),
+            Fact::Waits(Wait::Output(count)) => write!(f, "wait > {count}"),
+            Fact::Waits(Wait::Both(count)) => write!(f, "wait <> {count}"),
+            Fact::Waits(Wait::Flush) => f.write_str("wait |"),
+            Fact::End => f.write_str("end"),
+        }
+    }
+}
+
+/// A time in seconds, to the nanosecond.
+pub(super) struct Seconds(pub(super) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.0.as_secs(), self.0.subsec_nanos())
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
