@@ -10,7 +10,8 @@ fn main() {
             websocket.set_writev(true);
             websocket.set_auto_close(true);
             websocket.set_auto_pong(true);
-            websocket.set_max_message_size(LIMIT);
+            // It excludes what it names.
+            websocket.set_max_message_size(LIMIT + 1);
             let mut websocket = FragmentCollector::new(websocket);
             loop {
                 let frame = websocket.read_frame().await?;

@@ -2,13 +2,24 @@
 //! it is hot, validated, and written from; a reply's header takes the place of the request's. Only data frames with
 //! FIN set are understood, nothing else is answered.
 
-use std::{cell::Cell, error::Error, io::ErrorKind, mem, ops::Range};
+use std::{
+    cell::Cell,
+    error::Error,
+    future::poll_fn,
+    io, mem,
+    ops::Range,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use sansocket_peers::{LIMIT, Runtime, open, serve, write};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
 
 /// What one read takes at most, so that it is still in the cache when it is unmasked.
-const READ: usize = 256 << 10;
+const READ: usize = 128 << 10;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -17,33 +28,22 @@ thread_local! {
 }
 
 fn main() {
-    serve(Runtime::Io, |stream| async move {
+    serve(Runtime::Io, |mut stream| async move {
         open(&stream).await?;
-        echo(&stream).await
+        echo(&mut stream).await
     });
 }
 
-async fn echo(stream: &TcpStream) -> Result<(), Failure> {
+async fn echo(stream: &mut TcpStream) -> Result<(), Failure> {
     let mut window = Window::default();
-    loop {
-        stream.readable().await?;
-        if window.buffer.is_empty() {
-            window.buffer = BUFFER.take();
-            window.grow(READ);
-        }
-        let end = window.buffer.len().min(window.end + READ);
-        match stream.try_read(&mut window.buffer[window.end..end]) {
-            Ok(0) => return Ok(()),
-            Ok(read) => window.end += read,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
-        }
+    while poll_fn(|cx| window.poll_read(stream, cx)).await? > 0 {
         let replies = window.replies()?;
         if !replies.is_empty() {
             write(stream, &window.buffer[replies]).await?;
         }
         window.compact();
     }
+    Ok(())
 }
 
 /// The buffer, which is the thread's unless a frame is half-read.
@@ -58,6 +58,22 @@ struct Window {
 }
 
 impl Window {
+    /// Reads into the buffer, taking it from the thread first, to which it returns while nothing comes.
+    fn poll_read(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.buffer.is_empty() {
+            self.buffer = BUFFER.take();
+            self.grow(READ);
+        }
+        let end = self.buffer.len().min(self.end + READ);
+        let mut bytes = ReadBuf::new(&mut self.buffer[self.end..end]);
+        let polled = Pin::new(stream).poll_read(cx, &mut bytes).map_ok(|()| bytes.filled().len());
+        match polled {
+            Poll::Ready(Ok(read)) => self.end += read,
+            _ => self.compact(),
+        }
+        polled
+    }
+
     /// Turns the whole frames into replies, which lie together.
     fn replies(&mut self) -> Result<Range<usize>, Failure> {
         let mut replies = 0..0;
@@ -150,12 +166,22 @@ impl Header {
 
 /// Plain words, which the compiler makes vectors of: as wide as the target has without asking the processor.
 fn mask(payload: &mut [u8], mask: u32) {
-    let word = u64::from(mask) << 32 | u64::from(mask);
-    let (words, rest) = payload.as_chunks_mut::<8>();
-    for bytes in words {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ u64::from_le(word)).to_ne_bytes();
+    let word = u64::from_le(u64::from(mask) << 32 | u64::from(mask)).to_ne_bytes();
+    let (blocks, rest) = payload.as_chunks_mut::<128>();
+    for block in blocks {
+        for bytes in block.as_chunks_mut::<8>().0 {
+            xor(bytes, word);
+        }
     }
-    for (byte, mask) in rest.iter_mut().zip(mask.to_le_bytes().into_iter().cycle()) {
+    let (words, rest) = rest.as_chunks_mut::<8>();
+    for bytes in words {
+        xor(bytes, word);
+    }
+    for (byte, mask) in rest.iter_mut().zip(word) {
         *byte ^= mask;
     }
+}
+
+fn xor(bytes: &mut [u8; 8], word: [u8; 8]) {
+    *bytes = (u64::from_ne_bytes(*bytes) ^ u64::from_ne_bytes(word)).to_ne_bytes();
 }

@@ -1,32 +1,36 @@
 //! No WebSocket: sends back what it reads. What remains is tokio and the system.
 
-use std::{cell::RefCell, io::ErrorKind};
+use std::{cell::Cell, future::poll_fn, pin::Pin};
 
 use sansocket_peers::{Runtime, serve, write};
+use tokio::io::{AsyncRead, ReadBuf};
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 256 << 10]);
+    static BUFFER: Cell<Vec<u8>> = Cell::new(vec![0; 128 << 10]);
 }
 
 fn main() {
-    serve(Runtime::Io, |stream| async move {
+    serve(Runtime::Io, |mut stream| async move {
         loop {
-            stream.readable().await?;
-            let (left, read) = BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
-                Ok(read) => match stream.try_write(&buffer[..read]) {
-                    Ok(written) => Ok((buffer[written..read].to_vec(), read)),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        Ok((buffer[..read].to_vec(), read))
-                    }
-                    Err(error) => Err(error),
-                },
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok((Vec::new(), 1)),
-                Err(error) => Err(error),
-            })?;
+            // Whoever waits holds no buffer.
+            let (buffer, read) = poll_fn(|cx| {
+                let mut buffer = BUFFER.take();
+                let mut bytes = ReadBuf::new(&mut buffer);
+                let polled =
+                    Pin::new(&mut stream).poll_read(cx, &mut bytes).map_ok(|()| bytes.filled().len());
+                if polled.is_pending() {
+                    BUFFER.set(buffer);
+                    return polled.map_ok(|read| (Vec::new(), read));
+                }
+                polled.map_ok(|read| (buffer, read))
+            })
+            .await?;
             if read == 0 {
+                BUFFER.set(buffer);
                 return Ok(());
             }
-            write(&stream, &left).await?;
+            write(&stream, &buffer[..read]).await?;
+            BUFFER.set(buffer);
         }
     });
 }

@@ -11,7 +11,8 @@ fn main() {
         let random = Xorshift64::from(simple_seed());
         let mut websocket =
             WebSocket::<_, _, _, _, false>::new((), false, random, stream, WebSocketBuffer::new());
-        websocket.set_max_payload_len(LIMIT);
+        // It excludes what it names.
+        websocket.set_max_payload_len(LIMIT + 1);
         let (mut common, mut reader, mut writer) = websocket.split_mut();
         let mut buffer = Vector::new();
         loop {

@@ -2,10 +2,14 @@
 //! back. No WebSocket library.
 //!
 //! ```text
-//! load run PORT CELL MESSAGES [--raw] [--pid PID]    echoes; prints the CPU time of PID in between, in nanoseconds
-//! load idle PORT CONNECTIONS PID [--raw]             prints the resident memory of PID, in bytes: before, after the
-//!                                                    handshakes, after an echo of 64 KiB on each
+//! load run PORT CELL MESSAGES          echoes
+//! load held PORT CELL MESSAGES         the same after a quarter as many, waiting for a line of input before and after
+//! load cpu PORT CELL MESSAGES PID      prints the CPU time of PID in between, in nanoseconds
+//! load idle PORT CONNECTIONS PID       prints the resident memory of PID, in bytes: before, after the handshakes, and
+//!                                      after an echo of 64 KiB on each
 //! ```
+//!
+//! `--raw` behind it: the server knows nothing of WebSocket.
 
 mod cell;
 
@@ -30,10 +34,11 @@ async fn main() -> ExitCode {
     let raw = args.iter().any(|arg| arg == "--raw");
     let args: Vec<&str> = args.iter().map(String::as_str).filter(|arg| *arg != "--raw").collect();
     let done = match args[..] {
-        ["run", port, cell, messages] => run(port, cell, messages, raw, None).await,
-        ["run", port, cell, messages, "--pid", pid] => run(port, cell, messages, raw, Some(pid)).await,
+        ["run", port, cell, messages] => run(port, cell, messages, raw).await,
+        ["held", port, cell, messages] => held(port, cell, messages, raw).await,
+        ["cpu", port, cell, messages, pid] => cpu(port, cell, messages, raw, pid).await,
         ["idle", port, connections, pid] => idle(port, connections, pid, raw).await,
-        _ => Err("usage: load run PORT CELL MESSAGES [--raw] [--pid PID]\n       load idle PORT CONNECTIONS PID [--raw]".into()),
+        _ => Err("usage: load run|held|cpu|idle ..., see the source".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,24 +49,64 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(port: &str, cell: &str, messages: &str, raw: bool, pid: Option<&str>) -> Result<(), Failure> {
-    let cell = Cell::named(cell).ok_or("no such cell")?;
-    let batches = cell.batches(raw);
-    let messages: usize = messages.parse()?;
-    if !messages.is_multiple_of(cell.batch) {
-        return Err("not so many whole batches".into());
-    }
-    let mut stream = open(port, raw).await?;
-    let mut buffer = vec![0; 256 << 10];
-    let Some(pid) = pid else {
-        return echo(&mut stream, &batches, messages / cell.batch, &mut buffer).await;
-    };
-    // Not yet measured: the buffers grow.
-    echo(&mut stream, &batches, (messages / cell.batch).div_ceil(4), &mut buffer).await?;
+async fn run(port: &str, cell: &str, messages: &str, raw: bool) -> Result<(), Failure> {
+    Session::open(port, cell, messages, raw).await?.echo().await
+}
+
+async fn held(port: &str, cell: &str, messages: &str, raw: bool) -> Result<(), Failure> {
+    let mut session = Session::open(port, cell, messages, raw).await?;
+    session.warm_up().await?;
+    hold()?;
+    session.echo().await?;
+    hold()
+}
+
+fn hold() -> Result<(), Failure> {
+    println!("held");
+    io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+async fn cpu(port: &str, cell: &str, messages: &str, raw: bool, pid: &str) -> Result<(), Failure> {
+    let mut session = Session::open(port, cell, messages, raw).await?;
+    session.warm_up().await?;
     let before = cpu_time(pid)?;
-    echo(&mut stream, &batches, messages / cell.batch, &mut buffer).await?;
+    session.echo().await?;
     println!("{}", cpu_time(pid)? - before);
     Ok(())
+}
+
+/// A connection, and what goes over it.
+struct Session {
+    stream: TcpStream,
+    batches: Vec<Batch>,
+    count: usize,
+    buffer: Vec<u8>,
+}
+
+impl Session {
+    async fn open(port: &str, cell: &str, messages: &str, raw: bool) -> Result<Self, Failure> {
+        let cell = Cell::named(cell).ok_or("no such cell")?;
+        let messages: usize = messages.parse()?;
+        if !messages.is_multiple_of(cell.batch) {
+            return Err("not so many whole batches".into());
+        }
+        Ok(Self {
+            stream: open(port, raw).await?,
+            batches: cell.batches(raw),
+            count: messages / cell.batch,
+            buffer: vec![0; 256 << 10],
+        })
+    }
+
+    /// So that buffers have grown when it counts.
+    async fn warm_up(&mut self) -> Result<(), Failure> {
+        echo(&mut self.stream, &self.batches, self.count.div_ceil(4), &mut self.buffer).await
+    }
+
+    async fn echo(&mut self) -> Result<(), Failure> {
+        echo(&mut self.stream, &self.batches, self.count, &mut self.buffer).await
+    }
 }
 
 async fn idle(port: &str, connections: &str, pid: &str, raw: bool) -> Result<(), Failure> {
