@@ -26,7 +26,8 @@ pub enum Runtime {
     All,
 }
 
-/// Serves connections until it is killed, or one only with `--once`. Prints the port.
+/// Serves connections until it is killed, or one only with `--once`; with `--clock` the runtime keeps one in any case.
+/// Prints the port.
 ///
 /// # Panics
 ///
@@ -37,8 +38,8 @@ where
 {
     let mut builder = runtime::Builder::new_current_thread();
     match runtime {
-        Runtime::Io => builder.enable_io(),
-        Runtime::All => builder.enable_all(),
+        Runtime::Io if !asked("--clock") => builder.enable_io(),
+        _ => builder.enable_all(),
     };
     builder.build().expect("a runtime").block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -50,12 +51,16 @@ where
             stream.set_nodelay(true).expect("a socket");
             // How a connection ends is of no interest: the client verifies what it gets.
             let task = tokio::spawn(echo(stream));
-            if env::args().any(|arg| arg == "--once") {
+            if asked("--once") {
                 let _ = task.await;
                 return;
             }
         }
     });
+}
+
+fn asked(option: &str) -> bool {
+    env::args().any(|arg| arg == option)
 }
 
 /// Echoes through a stream and sink of messages: those that are there together leave together, in one flush.
