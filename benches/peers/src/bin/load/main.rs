@@ -4,7 +4,9 @@
 //! ```text
 //! load run PORT CELL MESSAGES          echoes
 //! load held PORT CELL MESSAGES         the same after a quarter as many, waiting for a line of input before and after
-//! load cpu PORT CELL MESSAGES PID      prints the CPU time of PID in between, in nanoseconds
+//! load cpu PORT CELL MESSAGES CONNECTIONS PID
+//!                                      the same on so many connections at once; prints the CPU time of PID in between,
+//!                                      in nanoseconds, and how many messages there were
 //! load idle PORT CONNECTIONS PID       prints the resident memory of PID, in bytes: before, after the handshakes, and
 //!                                      after an echo of 64 KiB on each
 //! ```
@@ -16,6 +18,7 @@ mod cell;
 use std::{env, error::Error, fs, io, process::ExitCode, time::Duration};
 
 use cell::{Batch, Cell};
+use futures_util::future::try_join_all;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -36,7 +39,9 @@ async fn main() -> ExitCode {
     let done = match args[..] {
         ["run", port, cell, messages] => run(port, cell, messages, raw).await,
         ["held", port, cell, messages] => held(port, cell, messages, raw).await,
-        ["cpu", port, cell, messages, pid] => cpu(port, cell, messages, raw, pid).await,
+        ["cpu", port, cell, messages, connections, pid] => {
+            cpu(port, cell, messages, connections, pid, raw).await
+        }
         ["idle", port, connections, pid] => idle(port, connections, pid, raw).await,
         _ => Err("usage: load run|held|cpu|idle ..., see the source".into()),
     };
@@ -67,12 +72,22 @@ fn hold() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn cpu(port: &str, cell: &str, messages: &str, raw: bool, pid: &str) -> Result<(), Failure> {
-    let mut session = Session::open(port, cell, messages, raw).await?;
-    session.warm_up().await?;
+async fn cpu(
+    port: &str,
+    cell: &str,
+    messages: &str,
+    connections: &str,
+    pid: &str,
+    raw: bool,
+) -> Result<(), Failure> {
+    let mut sessions = Vec::new();
+    for _ in 0..connections.parse()? {
+        sessions.push(Session::open(port, cell, messages, raw).await?);
+    }
+    try_join_all(sessions.iter_mut().map(Session::warm_up)).await?;
     let before = cpu_time(pid)?;
-    session.echo().await?;
-    println!("{}", cpu_time(pid)? - before);
+    try_join_all(sessions.iter_mut().map(Session::echo)).await?;
+    println!("{} {}", cpu_time(pid)? - before, sessions.len() * messages.parse::<usize>()?);
     Ok(())
 }
 
