@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The table in `src/lib.rs`.
-const RANKS: [(&str, u8); 14] = [
+const RANKS: [(&str, u8); 15] = [
     ("error", 0),
     ("utf8", 0),
     ("timer", 0),
