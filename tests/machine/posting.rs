@@ -6,8 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
 use sansocket::{
-    Chunk, CloseFrame, Config, Connection, Keepalive, Kind, Message, Outgoing, Overflow, Posted, Prepared,
-    Role, SendError, State, TimedOut,
+    Chunk, CloseFrame, Compress, Config, Connection, Keepalive, Kind, Message, Outgoing, Overflow, Posted,
+    Prepared, Role, SendError, State, TimedOut,
 };
 
 use crate::support::{
@@ -313,6 +313,25 @@ fn an_end_with_a_word_is_behind_what_was_posted() {
         let (close, payload) = frames(&sent).pop().unwrap();
         assert!(close.opcode.is_control() && payload.starts_with(&code.to_be_bytes()));
         assert_eq!(server.unsent(), 0);
+    }
+}
+
+/// However a message is sent, it is behind what was posted.
+#[test]
+fn what_is_sent_is_behind_what_was_posted() {
+    let sayings: [fn(&mut Connection); 4] = [
+        |end| end.send("b").unwrap(),
+        |end| end.send(Prepared::new("b")).unwrap(),
+        |end| end.send_with("b", Compress::Always).unwrap(),
+        |end| end.send_chunk(chunk(b"b", true)).unwrap(),
+    ];
+    for say in sayings {
+        let mut server = connect(Role::Server);
+        assert_eq!(server.post("a", Overflow::DropNewest), Ok(Posted::Queued));
+        say(&mut server);
+        assert_eq!(server.post("c", Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.unsent(), 6 + ENTRY + 1);
+        assert_eq!(drain(&mut server), b"\x81\x01a\x81\x01b\x81\x01c");
     }
 }
 
