@@ -169,6 +169,17 @@ fn what_is_encoded_is_not_dropped() {
     }
 }
 
+/// Up to the window, and not at it.
+#[test]
+fn a_full_window_takes_no_more() {
+    for (len, behind) in [(WINDOW - 5, 3), (WINDOW - 4, 0)] {
+        let mut server = connect(Role::Server);
+        assert_eq!(server.post(vec![0; len], Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.post("x", Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.transmit().remaining(), len + 4 + behind);
+    }
+}
+
 /// The latest is kept with any limit, also where what cannot be dropped is over it.
 #[test]
 fn the_latest_is_kept_with_any_limit() {
