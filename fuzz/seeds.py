@@ -128,7 +128,9 @@ def utf8s():
 
 
 SEND, BINARY, TEXT_CHUNK, BINARY_CHUNK, PING, PONG, CLOSE = range(7)
-DELIVER, DELIVER_ALL, TICK, EOF, ABANDON = range(7, 12)
+DELIVER, DELIVER_ALL, TICK, EOF, ABANDON, POST, SEND_PREPARED = range(7, 14)
+DROP_NEWEST, DROP_OLDEST, OR_CLOSE, PREPARED = 0, 1, 2, 0x80
+SMALL_CLIENT, CLIENT_SHOWS_PINGS, SERVER_SHOWS_PINGS, TAKEOVER, NO_TAKEOVER = 1, 0x10, 0x20, 0x40, 0xC0
 OF_SERVER, FIN = 0x80, 0x80
 
 
@@ -161,6 +163,22 @@ def pairs():
     pair("silence", TICK, 0, TICK, 30, TICK, 50, SEND, 5)
     pair("close-times-out", CLOSE, 0x03, 0xE8, 0, TICK, 1, TICK, 100)
     pair("eof", SEND, 50, OF_SERVER | EOF, DELIVER_ALL, OF_SERVER | SEND, 5)
+    pair("posts", POST, DROP_NEWEST, 9, SEND, 5, POST, PREPARED | DROP_OLDEST, 220, POST, OR_CLOSE, 0, DELIVER, 9)
+    for name, policy in [("newest", DROP_NEWEST), ("oldest", DROP_OLDEST), ("close", OR_CLOSE)]:
+        posts = [POST, policy, 90, POST, policy, 100, POST, PREPARED | policy, 110, POST, policy, 120]
+        pair(f"posts-over-the-limit-{name}", *posts, DELIVER, 50, POST, policy, 20, settings=SMALL_CLIENT)
+    behind = [TEXT_CHUNK, 1, 65, POST, DROP_NEWEST, 200, POST, DROP_NEWEST, 200, DELIVER_ALL]
+    pair("posts-behind-chunks", *behind, PING, 5, TEXT_CHUNK, FIN | 1, 66, SEND, 3, settings=SMALL_CLIENT)
+    pair("posts-behind-chunks-keep-no-time", *behind, TICK, 1, TICK, 30, *(4 * [OF_SERVER | PING, 1, OF_SERVER | DELIVER_ALL, TICK, 30]))
+    pair("posts-behind-chunks-and-the-end", *behind, CLOSE, 0x03, 0xE8, 0, DELIVER_ALL, settings=SMALL_CLIENT)
+    pair("posts-behind-chunks-and-eof", *behind, EOF)
+    pair("posts-before-a-refused-chunk", POST, DROP_NEWEST, 9, TEXT_CHUNK, 1, 0xFF, POST, DROP_OLDEST, 9)
+    windows = [SEND, 100, SEND_PREPARED, 150, SEND, 100, TEXT_CHUNK, 1, 65, TEXT_CHUNK, FIN | 1, 65, SEND_PREPARED, 220, SEND, 220]
+    pair("prepared", *windows)
+    pair("prepared-with-takeover", *windows, settings=TAKEOVER)
+    pair("prepared-without-takeover", *windows, *(OF_SERVER | SEND_PREPARED, 210), settings=NO_TAKEOVER)
+    pair("pings-shown", PING, 5, PING, 6, OF_SERVER | PING, 7, DELIVER_ALL, PONG, 7, settings=SERVER_SHOWS_PINGS)
+    pair("pings-shown-to-a-client", OF_SERVER | PING, 5, OF_SERVER | DELIVER_ALL, settings=CLIENT_SHOWS_PINGS)
     pair("abandon", SEND, 50, DELIVER, 20, ABANDON, SEND, 5, OF_SERVER | SEND, 5)
 
 

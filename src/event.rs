@@ -8,13 +8,14 @@ use crate::{frame::CloseFrame, text::Text};
 
 /// What the peer said. `D` is a whole [`Message`] or a [`Chunk`] of one.
 ///
-/// Pings and closes are answered by the machine already; they are shown so that they can be counted and logged.
+/// Pings and closes are answered by the machine already; they are shown so that they can be counted and logged. Pings
+/// are left to the application where [`Pings::Shown`](crate::Pings::Shown) says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<D = Message> {
     /// A message, or a chunk of one.
     Data(D),
-    /// A ping; its pong is queued (§5.5.2).
+    /// A ping; its pong is queued (§5.5.2), unless pings are only shown.
     Ping(Bytes),
     /// A pong, asked for or not (§5.5.3).
     Pong(Bytes),

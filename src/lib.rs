@@ -114,7 +114,7 @@
 //! 3. One call does work and allocates memory within the limits. Memory follows bytes received, or inflated, never
 //!    lengths announced (`tests/memory.rs`).
 //! 4. Nothing that the peer controls grows without a limit: head, message, pongs, unsent output, fragments
-//!    (`tests/machine/limits.rs`, `tests/machine/sending.rs`).
+//!    (`tests/machine/limits.rs`, `tests/machine/sending.rs`, `tests/machine/posting.rs`).
 //! 5. Cost is linear in the bytes received, however they are cut (`tests/memory.rs`, `tests/opening.rs`).
 //! 6. After a fatal error: one Close frame, no further data event, the same error for ever
 //!    (`tests/machine/closing.rs`).

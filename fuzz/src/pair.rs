@@ -1,11 +1,11 @@
 //! Two connections that talk to each other: what one says, the other hears. RFC 6455 §5, §7.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use sansocket::{
-    Chunk, CloseFrame, Config, Connection, Event, Keepalive, Kind, Limits, Message, Negotiated,
-    ProtocolError, SendError, State, TimedOut,
+    Chunk, CloseCode, CloseFrame, Config, Connection, Event, Keepalive, Kind, Limits, Message, Negotiated,
+    Outgoing, Overflow, Pings, Posted, Prepared, ProtocolError, SendError, State, TimedOut, deflate::Params,
 };
 
 use super::source::Source;
@@ -14,9 +14,12 @@ const MAX_STEPS: usize = 200;
 /// What all messages of a run may come to: enough for each form of length, and quick.
 const MAX_SAID: usize = 300_000;
 
+/// What a posted message takes besides its payload.
+const ENTRY: usize = size_of::<Outgoing>();
+
 /// The input is settings and a list of steps. Whatever the two say and however it is delivered: neither hears a
-/// breach of the protocol, all that was accepted for sending arrives in order, pings are answered, a close ends
-/// both, and a refusal has the reason that it names.
+/// breach of the protocol, all that was accepted for sending arrives in order, what was posted arrives or was dropped as
+/// its policy says, pings are answered, a close ends both, and a refusal has the reason that it names.
 pub fn pair(data: &[u8]) {
     let mut source = Source::new(data);
     let mut pair = Pair::new(source.byte());
@@ -50,10 +53,15 @@ struct Pair {
 struct End {
     connection: Connection,
     limits: Limits,
+    pings: Pings,
     now: Duration,
     input: BytesMut,
     in_chunks: bool,
     said: Speech,
+    /// What was posted and is not encoded.
+    posted: VecDeque<Message>,
+    /// Messages that were encoded.
+    encoded: u64,
     heard: Speech,
     /// It was told that the stream has ended, or gave up on the peer: it hears nothing more.
     is_deaf: bool,
@@ -63,6 +71,13 @@ struct End {
     was_crowded: bool,
     /// It has heard nothing since its last keepalive ping.
     is_in_silence: bool,
+}
+
+/// What a call that is refused does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Trace {
+    unsent: usize,
+    frames: u64,
 }
 
 /// One direction of the conversation.
@@ -91,22 +106,30 @@ impl Speech {
 }
 
 impl Pair {
-    /// Settings: small limits and the chunk view, for each end.
+    /// Settings: small limits, the chunk view and pings that are shown, for each end; compression, with takeover or not.
     fn new(settings: u8) -> Self {
         let mut counter = 0_u32;
         let keys = move || {
             counter = counter.wrapping_add(0x0102_0408);
             counter.to_be_bytes()
         };
-        let client = config(settings & 1 != 0);
-        let server = config(settings & 2 != 0);
+        let params = match settings & 0xC0 {
+            0x40 => Some(Params::new()),
+            0x80 => Some(Params::new().server_no_context_takeover()),
+            0xC0 => Some(Params::new().server_no_context_takeover().client_no_context_takeover()),
+            _ => None,
+        };
+        let mut negotiated = Negotiated::default();
+        negotiated.deflate = params;
+        let client = config(settings & 1 != 0, settings & 0x10 != 0);
+        let server = config(settings & 2 != 0, settings & 0x20 != 0);
         Self {
             client: End::new(
-                Connection::client(&client, Negotiated::default(), keys),
+                Connection::client(&client, negotiated.clone(), keys),
                 &client,
                 settings & 4 != 0,
             ),
-            server: End::new(Connection::server(&server, Negotiated::default()), &server, settings & 8 != 0),
+            server: End::new(Connection::server(&server, negotiated), &server, settings & 8 != 0),
             budget: MAX_SAID,
         }
     }
@@ -129,6 +152,8 @@ impl Pair {
             9 => end.tick(Duration::from_millis(50) * source.byte().into()),
             10 => end.reach_eof(),
             11 => end.abandon(),
+            12 => end.post(source.byte(), Message::from(text(size(source.byte()).min(budget)))),
+            13 => end.send_prepared(Message::from(text(size(source.byte()).min(budget)))),
             // Nothing, so that the interesting steps are not drowned by the rare ends.
             _ => {}
         }
@@ -151,10 +176,12 @@ impl Pair {
         let waiting = from.connection.transmit();
         let len = waiting.remaining().min(max);
         let bytes = waiting.copy_to_bytes(len);
+        from.encode();
         if !to.is_deaf {
             to.input.extend_from_slice(&bytes);
             to.listen();
         }
+        to.encode();
         to.was_crowded |= to.connection.unsent() >= to.limits.control;
     }
 
@@ -167,7 +194,10 @@ impl Pair {
             self.deliver(Who::Client, usize::MAX);
             self.deliver(Who::Server, usize::MAX);
         }
-        assert_eq!((self.client.connection.unsent(), self.server.connection.unsent()), (0, 0));
+        for end in [&self.client, &self.server] {
+            assert!(end.posted.is_empty() || end.said.open.is_some(), "what is posted leaves");
+            assert_eq!(end.connection.unsent(), end.waiting(), "all has left, but for what waits for us");
+        }
     }
 
     /// What one end said is what the other has heard, or the beginning of it if something was lost.
@@ -187,6 +217,11 @@ impl Pair {
         if to.in_chunks {
             let begun = said.open.as_ref().filter(|(_, payload)| !payload.is_empty());
             assert_eq!(begun, heard.open.as_ref(), "the message that is open");
+        }
+        assert_eq!(from.connection.sent().messages, to.connection.received().messages);
+        if from.pings == Pings::Shown {
+            assert!(heard.answers.is_empty(), "pings are left to the application");
+            return;
         }
         // §5.5.2, §5.5.3: pings are answered in order, up to our Close frame; in a crowd only the latest is.
         let mut pings = from.heard.pings.iter();
@@ -221,10 +256,13 @@ impl End {
         Self {
             connection,
             limits: config.limits,
+            pings: config.pings,
             now: Duration::ZERO,
             input: BytesMut::new(),
             in_chunks,
             said: Speech::default(),
+            posted: VecDeque::new(),
+            encoded: 0,
             heard: Speech::default(),
             is_deaf: false,
             is_mute: false,
@@ -236,42 +274,132 @@ impl End {
     /// What stands against saying anything.
     fn obstacle(&self) -> Option<SendError> {
         if self.is_closed() {
-            Some(SendError::Closed)
-        } else {
-            (self.connection.unsent() >= self.limits.unsent).then_some(SendError::Full)
+            return Some(SendError::Closed);
         }
+        // What is posted behind a message in chunks does not keep it from its end.
+        let waits_for_us = self.said.open.is_some() && self.connection.unsent() == self.waiting();
+        (!self.has_room() && !waits_for_us).then_some(SendError::Full)
+    }
+
+    fn has_room(&self) -> bool {
+        let unsent = self.connection.unsent();
+        unsent == 0 || unsent < self.limits.unsent
+    }
+
+    /// What the posted messages take.
+    fn waiting(&self) -> usize {
+        self.posted.iter().map(|message| ENTRY + message.len()).sum()
+    }
+
+    /// Posted messages that were encoded can no longer be dropped, and are as good as said; nothing that is posted
+    /// outlives the end.
+    fn encode(&mut self) {
+        let encoded = self.connection.sent().messages;
+        for _ in self.encoded..encoded {
+            self.said.messages.push(self.posted.pop_front().expect("a message that was posted"));
+        }
+        self.encoded = encoded;
+        let is_over = self.connection.sent_close().is_some() || self.is_mute;
+        if is_over || self.is_deaf && self.said.open.is_some() {
+            self.posted.clear();
+        }
+        assert_eq!(self.connection.is_message_open(), self.said.open.is_some());
+        assert!(self.connection.unsent() >= self.waiting());
     }
 
     fn is_closed(&self) -> bool {
         self.is_deaf || self.is_mute || self.connection.sent_close().is_some()
     }
 
-    /// Holds a verdict against the expected one: what is refused leaves no trace.
-    fn expect(
-        &self,
-        verdict: Result<(), SendError>,
-        obstacle: Option<SendError>,
-        unsent_before: usize,
-    ) -> bool {
+    /// Holds a verdict against the expected one: what is refused leaves no trace, and what is not is encoded now, behind
+    /// what was posted.
+    fn expect(&mut self, verdict: Result<(), SendError>, obstacle: Option<SendError>, before: Trace) -> bool {
         assert_eq!(verdict.err(), obstacle);
-        assert_eq!(obstacle.is_some(), self.connection.unsent() == unsent_before);
+        if obstacle.is_some() {
+            assert_eq!(self.trace(), before);
+        } else {
+            assert!(self.trace().frames > before.frames);
+        }
         obstacle.is_none()
     }
 
+    fn trace(&self) -> Trace {
+        Trace { unsent: self.connection.unsent(), frames: self.connection.sent().frames }
+    }
+
     fn send(&mut self, message: Message) {
+        self.say(message.clone(), message.into());
+    }
+
+    fn send_prepared(&mut self, message: Message) {
+        let prepared = Prepared::new(message.clone());
+        assert_eq!(prepared.message(), message);
+        self.say(message, (&prepared).into());
+        assert!(prepared.encodings() <= 2);
+    }
+
+    fn say(&mut self, message: Message, outgoing: Outgoing) {
         let is_inside = self.said.open.is_some().then_some(SendError::MessageOpen);
-        let (obstacle, unsent) = (self.obstacle().or(is_inside), self.connection.unsent());
-        let verdict = self.connection.send(message.clone());
-        if self.expect(verdict, obstacle, unsent) {
-            self.said.messages.push(message);
+        let (obstacle, before) = (self.obstacle().or(is_inside), self.trace());
+        assert_eq!(self.connection.check_send().err(), obstacle);
+        let verdict = self.connection.send(outgoing);
+        if self.expect(verdict, obstacle, before) {
+            self.posted.push_back(message);
+            self.encode();
+            assert!(self.posted.is_empty(), "all that was posted goes before it");
         }
     }
 
+    /// What is posted is kept, dropped or fatal, as its policy says.
+    fn post(&mut self, how: u8, message: Message) {
+        let frame = CloseFrame::new(CloseCode::TRY_AGAIN_LATER, "").expect("a code that may be sent");
+        let overflow = [Overflow::DropNewest, Overflow::DropOldest, Overflow::Close(frame.clone())];
+        let overflow = overflow[usize::from(how % 3)].clone();
+        let outgoing: Outgoing =
+            if how & 0x80 == 0 { message.clone().into() } else { Prepared::new(message.clone()).into() };
+        let (had_room, before, mut unsent) = (self.has_room(), self.trace(), self.connection.unsent());
+        match self.connection.post(outgoing, overflow.clone()) {
+            Err(error) => {
+                assert!(self.is_closed());
+                assert_eq!((error, self.trace()), (SendError::Closed, before));
+            }
+            Ok(Posted::Queued) => {
+                assert!(had_room || overflow == Overflow::DropOldest && self.posted.is_empty());
+                self.posted.push_back(message);
+            }
+            Ok(Posted::Replaced(count)) => {
+                assert!(!had_room && overflow == Overflow::DropOldest && count > 0);
+                for _ in 0..count {
+                    assert!(unsent > 0 && unsent >= self.limits.unsent, "there was no room yet");
+                    unsent -= ENTRY + self.posted.pop_front().expect("a message that was posted").len();
+                }
+                assert!(unsent == 0 || unsent < self.limits.unsent || self.posted.is_empty());
+                self.posted.push_back(message);
+            }
+            Ok(Posted::Dropped) => {
+                assert!(!had_room && overflow == Overflow::DropNewest);
+                assert_eq!(self.trace(), before);
+            }
+            Ok(Posted::Closed) => {
+                assert!(!had_room && matches!(overflow, Overflow::Close(_)));
+                assert_eq!(self.connection.sent_close(), Some(Some(&frame)));
+                self.posted.clear();
+            }
+        }
+        self.encode();
+        assert_eq!(self.connection.sent().messages, self.encoded, "nothing is encoded before it is taken");
+    }
+
     fn send_chunk(&mut self, chunk: &Chunk) {
-        let (obstacle, unsent) = (self.obstacle().or(self.mismatch(chunk)), self.connection.unsent());
+        let (obstacle, before) = (self.obstacle().or(self.mismatch(chunk)), self.trace());
         let verdict = self.connection.send_chunk(chunk.clone());
-        if self.expect(verdict, obstacle, unsent) {
+        if self.expect(verdict, obstacle, before) {
+            if self.said.open.is_none() {
+                self.said.messages.extend(self.posted.drain(..));
+            }
             self.said.chunk(chunk);
+            self.encoded = self.connection.sent().messages;
+            self.encode();
         }
     }
 
@@ -289,18 +417,18 @@ impl End {
 
     fn ping(&mut self, source: &mut Source<'_>) {
         let payload = Bytes::from(vec![b'?'; source.byte().into()]);
-        let (obstacle, unsent) = (self.obstacle().or(too_long(&payload)), self.connection.unsent());
+        let (obstacle, before) = (self.obstacle().or(too_long(&payload)), self.trace());
         let verdict = self.connection.ping(payload.clone());
-        if self.expect(verdict, obstacle, unsent) {
+        if self.expect(verdict, obstacle, before) {
             self.said.pings.push(payload);
         }
     }
 
     fn pong(&mut self, source: &mut Source<'_>) {
         let payload = Bytes::from(vec![b'!'; usize::from(source.byte()).max(1)]);
-        let (obstacle, unsent) = (self.obstacle().or(too_long(&payload)), self.connection.unsent());
+        let (obstacle, before) = (self.obstacle().or(too_long(&payload)), self.trace());
         let verdict = self.connection.pong(payload.clone());
-        if self.expect(verdict, obstacle, unsent) {
+        if self.expect(verdict, obstacle, before) {
             self.said.unasked.push(payload);
         }
     }
@@ -308,9 +436,10 @@ impl End {
     fn close(&mut self, source: &mut Source<'_>) {
         let code = u16::from_be_bytes(source.array());
         let frame = CloseFrame::cropped(code, &text(source.byte().into())).ok();
-        let (obstacle, unsent) = (self.is_closed().then_some(SendError::Closed), self.connection.unsent());
+        let (obstacle, before) = (self.is_closed().then_some(SendError::Closed), self.trace());
         let verdict = self.connection.close(frame.clone());
-        if self.expect(verdict, obstacle, unsent) {
+        if self.expect(verdict, obstacle, before) {
+            self.encode();
             assert_eq!(self.connection.sent_close(), Some(frame.as_ref()));
         }
     }
@@ -333,6 +462,7 @@ impl End {
                 assert_eq!(known, Some(timed_out));
                 let is_warranted = match timed_out {
                     TimedOut::Pong => self.is_in_silence,
+                    TimedOut::Write if self.said.open.is_some() => unsent > self.waiting(),
                     TimedOut::Write => unsent > 0,
                     _ => was_closed,
                 };
@@ -342,6 +472,7 @@ impl End {
                 assert_eq!(self.connection.unsent(), 0);
                 self.is_mute = true;
                 self.is_deaf = true;
+                self.encode();
             }
             (verdict, known) => panic!("{verdict:?} and {known:?}"),
         }
@@ -356,12 +487,14 @@ impl End {
         assert!(!self.connection.wants_read());
         self.is_deaf = true;
         self.input.clear();
+        self.encode();
     }
 
     fn abandon(&mut self) {
         self.connection.abandon();
         assert_eq!(self.connection.unsent(), 0);
         self.is_mute = true;
+        self.encode();
     }
 
     fn listen(&mut self) {
@@ -404,13 +537,14 @@ impl End {
     }
 }
 
-fn config(is_small: bool) -> Config {
+fn config(is_small: bool, shows_pings: bool) -> Config {
     let mut limits = Limits::default();
     if is_small {
         (limits.unsent, limits.control) = (300, 40);
     }
     let keepalive = Keepalive::new(Duration::from_secs(1), Duration::from_secs(2));
-    Config::new().limits(limits).keepalive(keepalive).close_timeout(Duration::from_secs(3))
+    let pings = if shows_pings { Pings::Shown } else { Pings::Answered };
+    Config::new().limits(limits).keepalive(keepalive).pings(pings).close_timeout(Duration::from_secs(3))
 }
 
 fn too_long(payload: &Bytes) -> Option<SendError> {

@@ -6,8 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
 use sansocket::{
-    Chunk, CloseFrame, Config, Connection, Keepalive, Kind, Message, Outgoing, Overflow, Posted, Prepared,
-    Role, SendError, State, TimedOut,
+    Chunk, CloseFrame, Compress, Config, Connection, Keepalive, Kind, Message, Outgoing, Overflow, Posted,
+    Prepared, Role, SendError, State, TimedOut,
 };
 
 use crate::support::{
@@ -72,6 +72,7 @@ fn fill(end: &mut Connection) -> usize {
         assert_eq!(end.post(format!("{count:03}"), Overflow::DropNewest), Ok(Posted::Queued));
         count += 1;
         assert_eq!(end.unsent(), count * (ENTRY + 3));
+        assert!(count < 1000, "nothing ends it");
     }
     count
 }
@@ -117,9 +118,11 @@ fn at_the_limit_the_connection_is_closed_and_the_posted_are_dropped() {
     for role in ROLES {
         let mut end = limited(role, 10 * (ENTRY + 3));
         end.send("sent").unwrap();
-        while end.has_room() {
+        for _ in 0..9 {
             assert_eq!(end.post("posted", closing()), Ok(Posted::Queued));
         }
+        assert!(end.has_room());
+        assert_eq!(end.post("posted", closing()), Ok(Posted::Queued));
         assert_eq!(end.post("one too many", closing()), Ok(Posted::Closed));
         assert_eq!(end.state(), State::Closing);
         assert_eq!(end.sent_close().flatten().map(CloseFrame::reason), Some("too slow"));
@@ -166,6 +169,17 @@ fn what_is_encoded_is_not_dropped() {
     }
 }
 
+/// Up to the window, and not at it.
+#[test]
+fn a_full_window_takes_no_more() {
+    for (len, behind) in [(WINDOW - 5, 3), (WINDOW - 4, 0)] {
+        let mut server = connect(Role::Server);
+        assert_eq!(server.post(vec![0; len], Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.post("x", Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.transmit().remaining(), len + 4 + behind);
+    }
+}
+
 /// The latest is kept with any limit, also where what cannot be dropped is over it.
 #[test]
 fn the_latest_is_kept_with_any_limit() {
@@ -208,15 +222,18 @@ fn with_a_limit_of_zero_one_message_is_taken() {
 #[test]
 fn posted_messages_count_as_unsent() {
     let mut server = limited(Role::Server, 1000);
-    while server.post("x".repeat(100), Overflow::DropNewest) == Ok(Posted::Queued) {}
-    assert_eq!(server.unsent(), 100 * (1000 / (100 + ENTRY) + 1) + ENTRY * (1000 / (100 + ENTRY) + 1));
+    let count = 1000 / (100 + ENTRY) + 1;
+    for _ in 0..count {
+        assert_eq!(server.post("x".repeat(100), Overflow::DropNewest), Ok(Posted::Queued));
+    }
+    assert_eq!(server.unsent(), count * (100 + ENTRY));
+    assert_eq!(server.post("y", Overflow::DropNewest), Ok(Posted::Dropped));
     assert_eq!(server.check_send(), Err(SendError::Full));
     assert_eq!(server.send("y"), Err(SendError::Full));
     assert_eq!(server.ping("y"), Err(SendError::Full));
     assert_eq!(server.pong("y"), Err(SendError::Full));
     assert_eq!(server.send_chunk(chunk(b"y", true)), Err(SendError::Full));
     // Encoded they take a header, and no entry.
-    let count = 1000 / (100 + ENTRY) + 1;
     assert_eq!(server.transmit().remaining(), count * 102);
     assert_eq!(server.unsent(), count * 102);
     server.send("y").unwrap();
@@ -313,6 +330,25 @@ fn an_end_with_a_word_is_behind_what_was_posted() {
         let (close, payload) = frames(&sent).pop().unwrap();
         assert!(close.opcode.is_control() && payload.starts_with(&code.to_be_bytes()));
         assert_eq!(server.unsent(), 0);
+    }
+}
+
+/// However a message is sent, it is behind what was posted.
+#[test]
+fn what_is_sent_is_behind_what_was_posted() {
+    let sayings: [fn(&mut Connection); 4] = [
+        |end| end.send("b").unwrap(),
+        |end| end.send(Prepared::new("b")).unwrap(),
+        |end| end.send_with("b", Compress::Always).unwrap(),
+        |end| end.send_chunk(chunk(b"b", true)).unwrap(),
+    ];
+    for say in sayings {
+        let mut server = connect(Role::Server);
+        assert_eq!(server.post("a", Overflow::DropNewest), Ok(Posted::Queued));
+        say(&mut server);
+        assert_eq!(server.post("c", Overflow::DropNewest), Ok(Posted::Queued));
+        assert_eq!(server.unsent(), 6 + ENTRY + 1);
+        assert_eq!(drain(&mut server), b"\x81\x01a\x81\x01b\x81\x01c");
     }
 }
 
