@@ -249,8 +249,7 @@ impl Connection {
         self.sender.transmittable()
     }
 
-    /// Whether the unsent output is below its limit ([`Limits::unsent`](crate::Limits::unsent)). Posted messages that wait
-    /// for the end of one in chunks do not count.
+    /// Whether the unsent output is below its limit ([`Limits::unsent`](crate::Limits::unsent)).
     pub fn has_room(&self) -> bool {
         self.sender.has_room()
     }

@@ -156,6 +156,10 @@ pub use receive::Receiver;
 pub use send::{Outgoing, Overflow, Posted, Prepared, Sender, Transmit};
 pub use text::Text;
 
+#[cfg(doc)]
+#[doc = include_str!("../tests/capabilities.md")]
+pub mod capabilities {}
+
 /// The examples of the README, compiled and run.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]

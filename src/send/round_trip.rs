@@ -2,10 +2,13 @@
 
 use core::time::Duration;
 
-/// The ping that is being timed, and what the last one took.
+/// The pings that are being timed, and what the last one took.
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
-    asked: Option<Asked>,
+    /// The first that has no answer.
+    first: Option<Asked>,
+    /// The latest, if it is another one: a peer that answers only the latest ping (§5.5.3) answers this one.
+    latest: Option<Asked>,
     /// When a ping was asked whose pong has come since the last tick.
     answered: Option<Duration>,
     last: Option<Duration>,
@@ -24,17 +27,22 @@ impl RoundTrip {
         self.last
     }
 
-    /// Times this ping, unless one that looks the same is being timed: its pong could not be told apart.
+    /// Times this ping, unless one that looks the same is being timed: their pongs could not be told apart.
     pub(super) fn ask(&mut self, ping: &[u8]) {
         let digest = digest(ping);
-        if self.asked.as_ref().is_none_or(|asked| asked.digest != digest) {
-            self.asked = Some(Asked { digest, at: None });
+        if self.timed().any(|asked| asked.digest == digest) {
+            return;
         }
+        let place = if self.first.is_none() { &mut self.first } else { &mut self.latest };
+        *place = Some(Asked { digest, at: None });
     }
 
     pub(super) fn hear(&mut self, pong: &[u8]) {
-        if let Some(asked) = self.asked.take_if(|asked| asked.digest == digest(pong)) {
-            self.answered = asked.at;
+        let digest = digest(pong);
+        if let Some(latest) = self.latest.take_if(|asked| asked.digest == digest) {
+            (self.first, self.answered) = (None, latest.at);
+        } else if let Some(first) = self.first.take_if(|asked| asked.digest == digest) {
+            (self.first, self.answered) = (self.latest.take(), first.at);
         }
     }
 
@@ -42,13 +50,15 @@ impl RoundTrip {
         if let Some(at) = self.answered.take() {
             self.last = Some(now.saturating_sub(at));
         }
-        if let Some(asked) = &mut self.asked {
-            asked.at.get_or_insert(now);
-        }
+        self.timed().for_each(|asked| _ = asked.at.get_or_insert(now));
     }
 
     pub(super) fn forget(&mut self) {
-        self.asked = None;
+        (self.first, self.latest) = (None, None);
+    }
+
+    fn timed(&mut self) -> impl Iterator<Item = &mut Asked> {
+        self.first.iter_mut().chain(&mut self.latest)
     }
 }
 

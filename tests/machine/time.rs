@@ -338,7 +338,7 @@ fn a_pong_that_was_not_asked_for_measures_nothing() {
 /// Pings that look the same are timed from the first of them; another one is timed in place of the one before, whose
 /// pong then measures nothing.
 #[test]
-fn the_latest_ping_is_timed() {
+fn the_first_ping_and_the_latest_are_timed() {
     let mut client = end(Role::Client);
     client.tick(s(0)).unwrap();
     for at in [1, 2, 3] {
@@ -352,16 +352,48 @@ fn the_latest_ping_is_timed() {
     client.tick(s(9)).unwrap();
     assert_eq!(client.round_trip(), Some(s(3)), "the other two measure nothing");
 
-    client.ping("old").unwrap();
-    client.tick(s(10)).unwrap();
-    client.ping("new").unwrap();
-    client.tick(s(11)).unwrap();
-    hear(&mut client, &pong(Role::Client, b"old"));
-    client.tick(s(12)).unwrap();
-    assert_eq!(client.round_trip(), Some(s(3)));
-    hear(&mut client, &pong(Role::Client, b"new"));
-    client.tick(s(13)).unwrap();
-    assert_eq!(client.round_trip(), Some(s(2)));
+    // The first without an answer is timed, and the latest.
+    for (at, ping) in [(10, "first"), (11, "between"), (12, "latest")] {
+        client.ping(ping).unwrap();
+        client.tick(s(at)).unwrap();
+    }
+    hear(&mut client, &pong(Role::Client, b"first"));
+    client.tick(s(14)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(4)));
+    hear(&mut client, &pong(Role::Client, b"between"));
+    client.tick(s(15)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(4)), "nobody looked at the clock for it");
+    hear(&mut client, &pong(Role::Client, b"latest"));
+    client.tick(s(17)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(5)));
+
+    // A peer may answer the latest only (§5.5.3): the first is not waited for any more.
+    for (at, ping) in [(20, "first"), (21, "latest")] {
+        client.ping(ping).unwrap();
+        client.tick(s(at)).unwrap();
+    }
+    hear(&mut client, &pong(Role::Client, b"latest"));
+    client.tick(s(22)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(1)));
+    hear(&mut client, &pong(Role::Client, b"first"));
+    client.tick(s(29)).unwrap();
+    assert_eq!(client.round_trip(), Some(s(1)));
+}
+
+/// Each time with another payload, and faster than the answers come.
+#[test]
+fn one_who_pings_without_a_pause_gets_a_figure() {
+    let mut client = end(Role::Client);
+    client.tick(s(0)).unwrap();
+    for at in 1..20 {
+        client.ping(format!("{at}")).unwrap();
+        client.tick(s(at)).unwrap();
+        if let Some(answered) = at.checked_sub(5).filter(|answered| *answered > 0) {
+            hear(&mut client, &pong(Role::Client, format!("{answered}").as_bytes()));
+            client.tick(s(at)).unwrap();
+            assert_eq!(client.round_trip(), Some(s(5)), "{at}");
+        }
+    }
 }
 
 /// However late: a pong is an answer as long as the connection lives.
