@@ -334,6 +334,12 @@ impl Connection {
         self.received_close().is_none() || self.receiver.role() == Role::Client
     }
 
+    /// How many bytes of the frame that has begun are neither taken nor in the input.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn missing(&self, input: &BytesMut) -> u64 {
+        self.receiver.missing(input)
+    }
+
     /// Whether it is time to shut the stream down for writing: all is written, and it is our turn (§7.1.1).
     pub fn wants_shutdown(&self) -> bool {
         if self.timed_out().is_some() {

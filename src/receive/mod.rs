@@ -148,6 +148,12 @@ impl Receiver {
         self.traffic
     }
 
+    /// How many bytes of the open frame are neither taken nor in the input.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn missing(&self, input: &BytesMut) -> u64 {
+        self.frame.as_ref().map_or(0, |frame| frame.left.saturating_sub(input.len() as u64))
+    }
+
     pub(crate) const fn role(&self) -> Role {
         self.terms.role
     }

@@ -18,13 +18,17 @@ thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
-/// Makes room behind `input`. It at most doubles: memory follows the bytes received.
-pub(super) fn borrow(input: &mut BytesMut) {
-    if input.capacity() - input.len() >= ROOM {
+/// Makes room behind `input`, for whose last frame so many bytes are missing. It doubles, or grows by a little more if that
+/// is the end of the frame: memory follows the bytes received.
+pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
+    let room = input.capacity() - input.len();
+    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+    if room >= ROOM || (1..=room).contains(&missing) {
         return;
     }
     if input.len() > MOVED {
-        return input.reserve(input.len());
+        let is_last = missing <= input.len() + input.len() / 8;
+        return input.reserve(if is_last { missing.max(ROOM) } else { input.len() });
     }
     let mut block = SPARE.take().unwrap_or_default();
     block.reserve(BLOCK);

@@ -143,7 +143,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        block::borrow(&mut self.input);
+        let missing = self.connection.missing(&self.input);
+        block::borrow(&mut self.input, missing);
         match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
             Ok(1..) => {}
             Ok(0) => self.end(None),
