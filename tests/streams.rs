@@ -259,7 +259,11 @@ fn a_message_of_four_gigabytes_is_written_in_the_memory_of_some_fragments() {
     let (peak, _) = counted(async || {
         let mut websocket = open(Role::Server, Endless::takes(None));
         let taken = write(&mut websocket, Kind::Binary, HUGE).await;
-        assert_eq!(taken, HUGE + 4 * HUGE.div_ceil(16 << 10) - 2, "headers of four bytes, and a last one of two");
+        assert_eq!(
+            taken,
+            HUGE + 4 * HUGE.div_ceil(16 << 10) - 2,
+            "headers of four bytes, and a last one of two"
+        );
     });
     assert!(peak <= 192 * KIB, "{peak} bytes at most");
 }

@@ -194,7 +194,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if let Until::Room(lane) = *until {
             *until = Until::Sent(ready!(self.poll_accept(lane, cx, accept))?);
         }
-        let Until::Sent(position) = *until else { unreachable!("it waits for room, and then until it is sent") };
+        let Until::Sent(position) = *until else {
+            unreachable!("it waits for room, and then until it is sent")
+        };
         self.poll_sent(position, cx)
     }
 
@@ -309,6 +311,11 @@ impl<T> Driver<T> {
     /// Says that several tasks wait from now on, whose wakers are not called while the halves are locked.
     pub(super) fn share(&mut self) {
         self.wakers.share();
+    }
+
+    /// Says that nobody waits.
+    pub(super) fn forget_tasks(&mut self) {
+        self.wakers.forget();
     }
 
     /// Says who receives from now on.

@@ -69,6 +69,15 @@ impl Wakers {
         self.many.get_or_insert_default().tasks().waiting.extend(one);
     }
 
+    /// Nobody waits any more.
+    pub(super) fn forget(&mut self) {
+        self.one = None;
+        // The stream may still know it.
+        if let Some(many) = self.many.take() {
+            many.tasks().waiting.clear();
+        }
+    }
+
     /// The task that has entered goes on waiting.
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
         match &self.many {
@@ -98,7 +107,9 @@ impl Wakers {
     pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
         let is_other = |waiting: &&Waiting| waiting.place != place && is_due(waiting.until);
         let waker = |waiting: &Waiting| waiting.waker.clone();
-        let Some(many) = &self.many else { return Due(self.one.iter().filter(is_other).map(waker).collect()) };
+        let Some(many) = &self.many else {
+            return Due(self.one.iter().filter(is_other).map(waker).collect());
+        };
         let mut tasks = many.tasks();
         match mem::take(&mut tasks.call) {
             Call::Came => Due(tasks.waiting.iter().map(waker).collect()),

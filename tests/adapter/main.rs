@@ -4,6 +4,7 @@
 
 mod answering;
 mod bounds;
+mod cancelling;
 mod chunks;
 mod closing;
 #[cfg(feature = "futures")]

@@ -272,7 +272,9 @@ async fn what_came_while_a_sender_waited_is_read() {
     peer.stop_reading();
     let mut send = Box::pin(sender.send("stuck"));
     assert!(waits(send.as_mut()));
-    peer.put([peer.fragment(false, OpCode::Text, b"a"), peer.fragment(true, OpCode::Continuation, b"b")].concat());
+    peer.put(
+        [peer.fragment(false, OpCode::Text, b"a"), peer.fragment(true, OpCode::Continuation, b"b")].concat(),
+    );
     assert!(waits(send.as_mut()));
     let mut reader = at_once(receiver.recv_reader()).unwrap().unwrap();
     assert_eq!(at_once(reader.fill_buf()).unwrap(), b"ab", "the message was held");

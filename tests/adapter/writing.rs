@@ -194,8 +194,7 @@ async fn text_that_is_none_is_refused_and_never_looks_like_a_whole() {
         let (mut websocket, peer) = server();
         let mut writer = websocket.writer(Kind::Text).fragment(2);
         at_once(writer.write_all(b"\xff!")).unwrap();
-        let refused =
-            if by_write { at_once(writer.write_all(b"good")) } else { at_once(writer.flush()) };
+        let refused = if by_write { at_once(writer.write_all(b"good")) } else { at_once(writer.flush()) };
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
         at_once(writer.write_all(b"g")).unwrap_or_default();
         assert!(at_once(writer.finish()).is_err());
@@ -317,7 +316,9 @@ async fn a_writer_on_a_connection_that_closes_says_why() {
     let mut writer = websocket.writer(Kind::Binary);
     at_once(writer.write_all(b"ab")).unwrap();
     assert_eq!(at_once(writer.flush()).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    assert!(matches!(at_once(writer.finish()), Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset));
+    assert!(
+        matches!(at_once(writer.finish()), Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset)
+    );
 
     let (mut websocket, peer) = server();
     peer.eof();
@@ -412,7 +413,9 @@ mod compressed {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_is_compressed_as_its_first_fragment_says() {
-        for (when, fragment) in [(Compress::Always, 16), (Compress::Above(1000), 1 << 14), (Compress::Never, 16)] {
+        for (when, fragment) in
+            [(Compress::Always, 16), (Compress::Above(1000), 1 << 14), (Compress::Never, 16)]
+        {
             let config = Config::new().compression(Compression::new(6, when));
             let (io, wire) = transport();
             let mut websocket =
@@ -432,7 +435,12 @@ mod compressed {
             at_once(websocket.send("€ out")).unwrap();
             let is_compressed = wire.written()[0] & 0x40 != 0;
             assert_eq!(is_compressed, when != Compress::Never);
-            assert_eq!(wire.written().len() < text.len(), when == Compress::Above(1000), "{}", wire.written().len());
+            assert_eq!(
+                wire.written().len() < text.len(),
+                when == Compress::Above(1000),
+                "{}",
+                wire.written().len()
+            );
             let expected = [&text[..], &text, &text, "€ in", "€ out"].map(|it| Message::from(it.to_owned()));
             assert_eq!(heard(&wire.written()), expected);
         }
@@ -442,8 +450,7 @@ mod compressed {
     async fn text_that_is_none_leaves_no_trace_in_the_window() {
         let config = Config::new().compression(Compression::new(6, Compress::Always));
         let (io, wire) = transport();
-        let mut websocket =
-            WebSocket::from_parts(io, Connection::server(&config, agreed()), BytesMut::new());
+        let mut websocket = WebSocket::from_parts(io, Connection::server(&config, agreed()), BytesMut::new());
         let mut writer = websocket.writer(Kind::Text);
         at_once(writer.write_all(b"Hello\xff")).unwrap();
         assert!(at_once(writer.finish()).is_err());
