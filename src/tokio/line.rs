@@ -78,6 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
     }
 
     /// Polls the driver for a task that keeps no line: it stays in its place until it polls again.
+    #[cfg(feature = "futures")]
     pub(super) fn poll_once<R>(
         mut self,
         until: Until,
