@@ -142,35 +142,6 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues a whole message, and where there is no room does what `overflow` says. Messages that are posted while
-    /// another one is being sent in chunks wait for its end.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Closed`].
-    pub fn post(&mut self, message: impl Into<Outgoing>, overflow: Overflow) -> Result<Posted, SendError> {
-        if self.is_closed() {
-            return Err(SendError::Closed);
-        }
-        let mut dropped = 0;
-        while !self.has_room() {
-            match overflow {
-                Overflow::DropNewest => return Ok(Posted::Dropped),
-                Overflow::DropOldest => match self.queue.pop() {
-                    Some(_) => dropped += 1,
-                    None => break,
-                },
-                Overflow::Close(frame) => {
-                    self.queue.clear();
-                    self.write_close(Some(frame));
-                    return Ok(Posted::Closed);
-                }
-            }
-        }
-        self.queue.push(message.into());
-        Ok(if dropped > 0 { Posted::Replaced(dropped) } else { Posted::Queued })
-    }
-
     /// Queues a ping, ahead of what was posted.
     ///
     /// # Errors

@@ -321,6 +321,11 @@ impl<T> Driver<T> {
         self.wakers.share();
     }
 
+    /// Says that nobody waits.
+    pub(super) fn forget_tasks(&mut self) {
+        self.wakers.forget();
+    }
+
     /// Says who receives from now on.
     pub(super) const fn set_listener(&mut self, listener: Listener) {
         self.listener = listener;

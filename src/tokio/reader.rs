@@ -53,6 +53,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for Reader<'_, T> {
 
     fn consume(mut self: Pin<&mut Self>, count: usize) {
         self.data.advance(count);
+        if self.data.is_empty() {
+            // The block that it is a part of can be read into again.
+            self.data = Bytes::new();
+        }
     }
 }
 

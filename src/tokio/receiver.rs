@@ -89,6 +89,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Receiver<T> {
         let driver = Arc::into_inner(split).map(Split::into_driver);
         let mut driver = driver.expect("no other half is left, and none can be made");
         driver.set_listener(Listener::Same);
+        driver.forget_tasks();
         driver.move_lane(lane, SENDING);
         Ok(WebSocket::new(driver))
     }

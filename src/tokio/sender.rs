@@ -5,6 +5,8 @@ use std::sync::Arc;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::Bytes;
 
+#[cfg(feature = "futures")]
+use super::stream::Outlet;
 use super::{
     Ended, Error, NotSent, Writer,
     drive::Driver,
@@ -32,7 +34,7 @@ pub struct Sender<T> {
     /// Where it sends messages in chunks.
     pub(super) lane: Place,
     #[cfg(feature = "futures")]
-    pub(super) next: Option<Message>,
+    pub(super) sink: Outlet,
 }
 
 impl<T> Clone for Sender<T> {
@@ -42,12 +44,12 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Sender<T> {
-    pub(super) const fn new(split: Arc<Split<T>>, lane: Place) -> Self {
+    pub(super) fn new(split: Arc<Split<T>>, lane: Place) -> Self {
         Self {
             split,
             lane,
             #[cfg(feature = "futures")]
-            next: None,
+            sink: Outlet::default(),
         }
     }
 

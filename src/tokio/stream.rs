@@ -10,11 +10,20 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use super::{
-    Error, Receiver, Sender, WebSocket,
+    Error, NotSent, Receiver, Sender, WebSocket,
     drive::Driver,
     wakers::{SENDING, Until},
 };
-use crate::{event::Message, frame::CloseFrame};
+use crate::{error::SendError, event::Message, frame::CloseFrame, send::Outgoing};
+
+/// A sender as a sink.
+#[derive(Debug, Default)]
+pub(super) struct Outlet {
+    /// What there was no room for when it was sent.
+    kept: Option<Outgoing>,
+    /// Where the last message ends in the output.
+    position: u64,
+}
 
 /// Messages until both ends have closed. An error is the last item.
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<T> {
@@ -71,34 +80,49 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
     }
 }
 
-/// Queues messages, one of which it keeps until there is room, and closes with 1000.
+/// Queues messages, and closes with 1000. Where another sender takes the room between being ready and sending, the message
+/// is kept until it is asked again. A flush waits for what was sent through the sink.
 impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Sender<T> {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Some(message) = self.next.take() else { return Poll::Ready(Ok(())) };
-        let (lane, mut next) = (Some(self.lane), Some(message));
+        let (lane, mut kept) = (Some(self.lane), self.sink.kept.take());
         let accepted = self.own_line().poll(Until::Room(lane), cx, |driver, cx| {
-            driver.poll_accept(lane, cx, |connection| next.take().map_or(Ok(()), |it| connection.send(it)))
+            driver.poll_accept(lane, cx, |connection| match kept.take() {
+                Some(message) => connection.send(message),
+                None => connection.check_send(),
+            })
         });
-        self.next = next;
-        accepted.map_ok(|_| ())
+        self.sink.kept = kept;
+        accepted.map_ok(|position| self.sink.position = position)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.next = Some(message);
+        let sent = self.split.with(|driver| driver.try_send(message.into()).map(|()| driver.pump.position()));
+        match sent {
+            Ok(position) => self.sink.position = position,
+            Err(NotSent { error: SendError::Closed, .. }) => return Err(SendError::Closed.into()),
+            Err(NotSent { message, .. }) => self.sink.kept = Some(message),
+        }
         Ok(())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.as_mut().poll_ready(cx))?;
-        self.own_line().poll(Until::Sent(u64::MAX), cx, |driver, cx| driver.poll_sent(u64::MAX, cx))
+        ready!(self.as_mut().poll_kept(cx))?;
+        let position = self.sink.position;
+        self.own_line().poll(Until::Sent(position), cx, |driver, cx| driver.poll_sent(position, cx))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.as_mut().poll_ready(cx))?;
+        ready!(self.as_mut().poll_kept(cx))?;
         self.start_close(CloseFrame::NORMAL);
         self.own_line()
             .poll(Until::Over, cx, |driver, cx| driver.poll_over(cx).map(|_| driver.pump.outcome()))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
+    fn poll_kept(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.sink.kept.is_some() { self.poll_ready(cx) } else { Poll::Ready(Ok(())) }
     }
 }

@@ -69,6 +69,15 @@ impl Wakers {
         self.many.get_or_insert_default().tasks().waiting.extend(one);
     }
 
+    /// Nobody waits any more.
+    pub(super) fn forget(&mut self) {
+        self.one = None;
+        // The stream may still know it.
+        if let Some(many) = self.many.take() {
+            many.tasks().waiting.clear();
+        }
+    }
+
     /// The task that has entered goes on waiting.
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
         match &self.many {

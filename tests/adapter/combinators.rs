@@ -2,18 +2,18 @@
 
 use std::future::poll_fn;
 
-use futures_util::{SinkExt, StreamExt, TryStreamExt};
+use futures_util::{SinkExt, Stream, StreamExt, TryStreamExt};
 use sansocket::{
     Config, Message, ProtocolError, Role, SendError,
     handshake::Request,
-    tokio::{Error, accept, client},
+    tokio::{Error, Sender, WebSocket, accept, client},
 };
 use tokio::{
     task::yield_now,
     time::{Duration, Instant},
 };
 
-use crate::support::{at_once, open, server, waits};
+use crate::support::{Bell, at_once, open, poll_with, server, waits};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_gives_messages_until_both_have_closed() {
@@ -47,13 +47,13 @@ async fn an_error_is_the_last_item() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_echo_by_halves() {
+async fn an_echo_by_the_two_ends_of_a_stream() {
     for role in [Role::Server, Role::Client] {
         let (websocket, peer) = open(role, &Config::new());
         for i in 0..10 {
             peer.text(&format!("{i}"));
         }
-        let (sink, stream) = websocket.split();
+        let (sink, stream) = StreamExt::split(websocket);
         let closing = async {
             while peer.heard().len() < 10 {
                 yield_now().await;
@@ -129,13 +129,39 @@ async fn a_sink_whose_peer_does_not_close_says_so_in_five_seconds() {
 
 /// A stream keeps one waker. The task that sends must not take it away from the one that receives.
 #[tokio::test]
-async fn the_two_ends_of_a_split_wait_in_two_tasks() {
+async fn the_two_ends_of_a_stream_wait_in_two_tasks() {
+    two_tasks(async |server, client| {
+        let (mut sink, stream) = futures_util::StreamExt::split(server);
+        converse(client, stream, async |message: Message| sink.send(message).await).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn halves_wait_in_two_tasks() {
+    two_tasks(async |server, client| {
+        let (mut sender, receiver) = server.split();
+        converse(client, receiver, async |message: Message| SinkExt::send(&mut sender, message).await).await;
+    })
+    .await;
+}
+
+type Duplex = WebSocket<tokio::io::DuplexStream>;
+
+async fn two_tasks(test: impl AsyncFnOnce(Duplex, Duplex)) {
     let (ours, theirs) = tokio::io::duplex(64);
     let request = Request::new("ws://host/").unwrap();
     let (client, server) = tokio::join!(client(ours, request), accept(theirs));
-    let (mut client, server) = (client.unwrap(), server.unwrap());
+    test(server.unwrap(), client.unwrap()).await;
+}
 
-    let (sink, mut stream) = server.split();
+async fn converse<S>(
+    mut client: Duplex,
+    mut stream: S,
+    mut send: impl AsyncFnMut(Message) -> Result<(), Error>,
+) where
+    S: Stream<Item = Result<Message, Error>> + Unpin + Send + 'static,
+{
     let reader = tokio::spawn(async move {
         let mut heard = Vec::new();
         while let Some(Ok(message)) = stream.next().await {
@@ -145,11 +171,11 @@ async fn the_two_ends_of_a_split_wait_in_two_tasks() {
     });
     for round in 0..10 {
         // Longer than the stream takes at once: the sender waits, and so does the reader.
-        let message = format!("{round:0100}");
+        let message = Message::from(format!("{round:0100}"));
         yield_now().await;
-        let (sent, received) = tokio::join!(sink.send(message.clone()), client.recv());
+        let (sent, received) = tokio::join!(send(message.clone()), client.recv());
         sent.unwrap();
-        assert_eq!(received.unwrap(), Some(message.into()));
+        assert_eq!(received.unwrap(), Some(message));
     }
     for message in ["one", "two", "three"] {
         client.send(message).await.unwrap();
@@ -163,7 +189,7 @@ async fn the_two_ends_of_a_split_wait_in_two_tasks() {
 async fn a_receiver_that_waits_is_woken_for_what_the_sender_has_read() {
     let (mut websocket, peer) = server();
     peer.stop_reading();
-    let (mut sink, mut stream) = websocket.by_ref().split();
+    let (mut sink, mut stream) = StreamExt::split(websocket.by_ref());
     let receiving = stream.next();
     let sending = async {
         yield_now().await;
@@ -176,4 +202,179 @@ async fn a_receiver_that_waits_is_woken_for_what_the_sender_has_read() {
         _ = sending => unreachable!("nobody reads"),
         () = tokio::time::sleep(Duration::from_secs(5)) => panic!("nobody woke the receiver"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_echo_by_halves() {
+    for role in [Role::Server, Role::Client] {
+        let (websocket, peer) = open(role, &Config::new());
+        for i in 0..10 {
+            peer.text(&format!("{i}"));
+        }
+        let (sender, receiver) = websocket.split();
+        let closing = async {
+            while peer.heard().len() < 10 {
+                yield_now().await;
+            }
+            peer.close(1000);
+            peer.eof();
+        };
+        let (echoed, ()) = tokio::join!(receiver.forward(sender), closing);
+        echoed.unwrap();
+        let mut expected: Vec<_> = (0..10).map(|i| format!("text {i}")).collect();
+        expected.push("close 1000".into());
+        assert_eq!(peer.heard(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_gives_messages_until_both_have_closed_or_an_error() {
+    for role in [Role::Server, Role::Client] {
+        let (websocket, peer) = open(role, &Config::new());
+        let (_sender, mut receiver) = websocket.split();
+        peer.text("one");
+        peer.close(1000);
+        peer.eof();
+        let items: Vec<_> = at_once(receiver.by_ref().collect());
+        assert!(matches!(&items[..], [Ok(message)] if *message == "one".into()));
+        assert!(at_once(receiver.next()).is_none());
+
+        let (websocket, peer) = open(role, &Config::new());
+        let (_sender, mut receiver) = websocket.split();
+        peer.eof();
+        let items: Vec<_> = at_once(receiver.by_ref().collect());
+        assert!(matches!(&items[..], [Err(Error::Vanished)]));
+        assert!(at_once(receiver.next()).is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_is_a_sink_whose_messages_stay_in_order() {
+    let (websocket, peer) = server();
+    let (mut sender, _receiver) = websocket.split();
+    at_once(SinkExt::feed(&mut sender, "one".into())).unwrap();
+    at_once(sender.feed("two")).unwrap();
+    at_once(SinkExt::feed(&mut sender, "three".into())).unwrap();
+    sender.try_send("four").unwrap();
+    assert!(peer.log().is_empty());
+    at_once(SinkExt::send(&mut sender, "five".into())).unwrap();
+    assert_eq!(peer.heard(), ["one", "two", "three", "four", "five"].map(|it| format!("text {it}")));
+    assert_eq!(peer.writes(), 1);
+    // What was fed leaves with whoever waits, and is there when the halves are put together.
+    at_once(SinkExt::feed(&mut sender, "six".into())).unwrap();
+    at_once(Sender::flush(&sender)).unwrap();
+    assert_eq!(peer.heard().last().unwrap(), "text six");
+    at_once(SinkExt::feed(&mut sender, "seven".into())).unwrap();
+    let mut websocket = _receiver.reunite(sender).unwrap();
+    at_once(websocket.send("eight")).unwrap();
+    assert_eq!(peer.heard()[6..], ["text seven", "text eight"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_as_a_sink_waits_for_room_with_one_message_in_hand() {
+    let mut limits = sansocket::Limits::default();
+    limits.unsent = 1;
+    let (websocket, peer) = open(Role::Server, &Config::new().limits(limits));
+    let (mut sender, _receiver) = websocket.split();
+    let other = sender.clone();
+    peer.stop_reading();
+    let bell = Bell::new();
+    at_once(SinkExt::feed(&mut sender, "one".into())).unwrap();
+    {
+        let mut feeds = Box::pin(async {
+            SinkExt::feed(&mut sender, "two".into()).await.unwrap();
+            SinkExt::feed(&mut sender, "three".into()).await.unwrap();
+        });
+        assert!(poll_with(feeds.as_mut(), &bell).is_pending());
+        assert!(waits(other.room()));
+        peer.open(9);
+        assert!(bell.rings() > 0);
+        // Another one is faster: what is in hand waits.
+        other.try_send("other").unwrap_err();
+        assert!(waits(other.feed("other")) || peer.heard().len() == 1);
+        peer.open(usize::MAX);
+        at_once(feeds);
+    }
+    at_once(SinkExt::flush(&mut sender)).unwrap();
+    let heard = peer.heard();
+    let ours: Vec<_> = heard.iter().filter(|word| *word != "text other").collect();
+    assert_eq!(ours, ["text one", "text two", "text three"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_of_halves_is_flushed_when_its_own_bytes_have_left() {
+    let (websocket, peer) = server();
+    let (mut sender, _receiver) = websocket.split();
+    let other = sender.clone();
+    peer.stop_reading();
+    at_once(SinkExt::feed(&mut sender, "one".into())).unwrap();
+    let bell = Bell::new();
+    let mut flush = Box::pin(SinkExt::flush(&mut sender));
+    assert!(poll_with(flush.as_mut(), &bell).is_pending());
+    at_once(other.feed("two")).unwrap();
+    peer.open(5);
+    assert_eq!(bell.rings(), 1);
+    assert!(poll_with(flush.as_mut(), &bell).is_ready(), "it does not wait for the others");
+    assert_eq!(peer.heard(), ["text one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_of_halves_that_can_send_nothing_more_is_never_ready() {
+    let (websocket, peer) = server();
+    let (mut sender, _receiver) = websocket.split();
+    sender.clone().start_close(None);
+    let ready = at_once(poll_fn(|cx| sender.poll_ready_unpin(cx)));
+    assert!(matches!(ready, Err(Error::Send(SendError::Closed))));
+    let sent = at_once(SinkExt::send(&mut sender, "late".into()));
+    assert!(matches!(sent, Err(Error::Send(SendError::Closed))));
+    assert!(waits(sender.closed()));
+    assert_eq!(peer.heard(), ["close"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_of_halves_closes_with_1000_and_waits_for_the_peer() {
+    let (websocket, peer) = server();
+    let (mut sender, mut receiver) = websocket.split();
+    at_once(SinkExt::feed(&mut sender, "last words".into())).unwrap();
+    {
+        let mut close = SinkExt::close(&mut sender);
+        assert!(waits(&mut close));
+        peer.text("still here");
+        peer.close(1000);
+        assert!(waits(&mut close), "the message is for the receiver");
+        assert_eq!(at_once(receiver.next()).unwrap().unwrap(), "still here".into());
+        at_once(close).unwrap();
+    }
+    assert_eq!(peer.heard(), ["text last words", "close 1000"]);
+    at_once(SinkExt::close(&mut sender)).unwrap();
+    assert!(at_once(receiver.next()).is_none());
+
+    let (websocket, _peer) = server();
+    let (mut sender, _receiver) = websocket.split();
+    let start = Instant::now();
+    assert!(matches!(SinkExt::close(&mut sender).await, Err(Error::TimedOut(_))));
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+}
+
+/// Combinators keep their place when they are dropped; their task is not called for ever.
+#[tokio::test(start_paused = true)]
+async fn halves_that_are_put_together_call_nobody_who_waited_on_them() {
+    let (websocket, peer) = server();
+    let (sender, mut receiver) = websocket.split();
+    let mut clone = sender.clone();
+    drop(sender);
+    let bell = Bell::new();
+    peer.stop_reading();
+    assert!(poll_with(std::pin::pin!(receiver.next()), &bell).is_pending());
+    assert!(poll_with(std::pin::pin!(SinkExt::send(&mut clone, "a".into())), &bell).is_pending());
+    let mut websocket = receiver.reunite(clone).unwrap();
+    bell.rings();
+    peer.open(usize::MAX);
+    for i in 0..10 {
+        peer.text(&format!("{i}"));
+        assert_eq!(at_once(websocket.recv()).unwrap(), Some(format!("{i}").into()));
+        at_once(websocket.send("b")).unwrap();
+    }
+    assert_eq!(bell.rings(), 0);
+    assert_eq!(peer.heard().len(), 11);
 }

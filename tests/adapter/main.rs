@@ -4,11 +4,14 @@
 
 mod answering;
 mod bounds;
+mod calling;
+mod cancelling;
 mod chunks;
 mod closing;
 #[cfg(feature = "futures")]
 mod combinators;
 mod connecting;
+mod crowding;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod dropping;
@@ -20,6 +23,8 @@ mod keepalive;
 mod loopback;
 mod opening;
 mod reading;
+mod reuniting;
+mod sharing;
 mod streaming;
 mod stuck;
 mod support;

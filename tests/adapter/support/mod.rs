@@ -1,11 +1,13 @@
 //! A stream by hand, a peer by hand, a poll by hand.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
+mod halves;
 mod peer;
 mod poll;
 mod transport;
 
 pub use self::{
+    halves::{Receiver, Sender, chunk, halves, halves_with, is_closed, narrow, park, woken},
     peer::{Peer, client, open, server},
     poll::{Bell, at_once, poll_once, poll_times, poll_with, waits},
     transport::{Op, Transport, Wire, transport},
