@@ -243,12 +243,6 @@ impl Connection {
         self.sender.unsent()
     }
 
-    /// How many bytes can leave: all that wait, but for posted messages that wait for the end of one in chunks.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn transmittable(&self) -> usize {
-        self.sender.transmittable()
-    }
-
     /// Whether the unsent output is below its limit ([`Limits::unsent`](crate::Limits::unsent)).
     pub fn has_room(&self) -> bool {
         self.sender.has_room()
@@ -286,12 +280,6 @@ impl Connection {
     /// gives the same error.
     pub fn tick(&mut self, now: Duration) -> Result<Option<Duration>, TimedOut> {
         self.sender.tick(now, self.receiver.heard())
-    }
-
-    /// Tells the connection the time for the round trip only: no deadline is met.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn mark(&mut self, now: Duration) {
-        self.sender.mark(now);
     }
 
     /// [`tick`](Self::tick) for a caller that reads nothing at present, because it has no room for what may come: the
@@ -332,12 +320,6 @@ impl Connection {
         }
         // §7.1.1: the server closes the TCP connection first, and the client waits for that.
         self.received_close().is_none() || self.receiver.role() == Role::Client
-    }
-
-    /// How many bytes of the frame that has begun are neither taken nor in the input.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn missing(&self, input: &BytesMut) -> u64 {
-        self.receiver.missing(input)
     }
 
     /// Whether it is time to shut the stream down for writing: all is written, and it is our turn (§7.1.1).
@@ -385,5 +367,20 @@ impl Connection {
     /// [`heard`](Receiver::heard).
     pub fn into_halves(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Connection {
+    pub(crate) const fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    pub(crate) const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    pub(crate) const fn sender_mut(&mut self) -> &mut Sender {
+        &mut self.sender
     }
 }

@@ -286,6 +286,16 @@ impl Sender {
         self.closed.is_some() || self.abandoned || self.eof
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn is_abandoned(&self) -> bool {
+        self.abandoned
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn pings(&self) -> Pings {
+        self.pings
+    }
+
     const fn waiting(&self) -> Waiting {
         if self.is_closed() { Waiting::Closing } else { Waiting::Open }
     }

@@ -7,28 +7,19 @@ use bytes::BytesMut;
 
 use super::{
     Ended, Error, NotSent,
-    pump::{Pump, TURNS, View},
+    pump::{Pump, TURNS},
     trace,
+    view::{CHUNKS, DATA, EVENTS, MESSAGES, QUESTIONS, View},
     wakers::{Due, NOWHERE, Place, RECEIVING, SENDING, Until, Wakers},
 };
 use crate::{
+    config::Pings,
     connection::{Connection, State},
     error::SendError,
     event::{Chunk, Event, Message},
     frame::{CloseCode, CloseFrame},
     send::Outgoing,
 };
-
-const EVENTS: View<Message, Event> = View { receive: Connection::receive, pick: Some };
-const MESSAGES: View<Message, Message> = View { receive: Connection::receive, pick: data };
-const CHUNKS: View<Chunk, Chunk> = View { receive: Connection::receive_chunk, pick: data };
-
-fn data<D>(event: Event<D>) -> Option<D> {
-    match event {
-        Event::Data(data) => Some(data),
-        _ => None,
-    }
-}
 
 /// What was received and not yet asked for.
 #[derive(Debug)]
@@ -217,7 +208,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Listener::Other => Listener::Away,
             listener => listener,
         };
-        if self.pump.is_sent(position) { Poll::Ready(self.pump.check_stream()) } else { Poll::Pending }
+        if self.pump.is_sent(position) {
+            return Poll::Ready(self.pump.check_stream());
+        }
+        if self.pump.is_lost() { Poll::Ready(Err(self.pump.loss())) } else { Poll::Pending }
     }
 
     /// Ready when the closing handshake is over, one way or another. Messages that still come are dropped.
@@ -269,7 +263,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if self.held.is_none() {
             let held = match self.asked {
                 Asked::Chunk => ready!(self.pump.poll_next(cx, &CHUNKS)).map(|held| held.map(Held::Chunk)),
-                Asked::Event => ready!(self.pump.poll_next(cx, &EVENTS)).map(|held| held.map(Held::Event)),
+                Asked::Event => {
+                    ready!(self.pump.poll_next(cx, self.events())).map(|held| held.map(Held::Event))
+                }
                 Asked::Message => ready!(self.pump.poll_next(cx, &MESSAGES))
                     .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
             };
@@ -283,6 +279,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 }
 
 impl<T> Driver<T> {
+    /// What is held of events: all for a task that receives; for one that only sends, what it has to answer.
+    fn events(&self) -> &'static View<Message, Event> {
+        match (self.listener, self.pump.connection.sender().pings()) {
+            (Listener::Other | Listener::Away, _) => &EVENTS,
+            (_, Pings::Shown) => &QUESTIONS,
+            (_, Pings::Answered) => &DATA,
+        }
+    }
+
     /// Does something that does not wait; the tasks that have something to do are returned.
     pub(super) fn with<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> (R, Due) {
         let before = self.glance();
@@ -342,7 +347,7 @@ impl<T> Driver<T> {
         let connection = &self.pump.connection;
         Glance {
             state: connection.state(),
-            has_output: connection.transmittable() > 0,
+            has_output: connection.sender().transmittable() > 0,
             is_held: self.held.is_some(),
             listener: self.listener,
         }
@@ -362,7 +367,9 @@ impl<T> Driver<T> {
         match until {
             Until::Received => self.held.is_some() || self.pump.is_over(),
             Until::Room(lane) => self.has_room(lane),
-            Until::Sent(position) => self.pump.is_sent(position) || self.pump.is_over(),
+            Until::Sent(position) => {
+                self.pump.is_sent(position) || self.pump.is_lost() || self.pump.is_over()
+            }
             Until::Over => self.pump.is_over(),
         }
     }

@@ -74,6 +74,7 @@ mod stream;
 mod trace;
 #[cfg(not(feature = "tracing"))]
 mod untraced;
+mod view;
 mod wakers;
 mod websocket;
 mod writer;

@@ -14,24 +14,15 @@ use std::io;
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::{Buf, BytesMut};
 
-use super::{Ended, Error, block, clock::Clock, trace};
+use super::{Ended, Error, block, clock::Clock, trace, view::View};
 use crate::{
     connection::Connection,
-    error::{ProtocolError, SendError, TimedOut},
+    error::{SendError, TimedOut},
     event::Event,
 };
 
 /// How many reads one poll makes, or how many messages it drops.
 pub(super) const TURNS: usize = 64;
-
-/// How to receive, and what of it is asked for.
-pub(super) struct View<D, R> {
-    pub(super) receive: Receive<D>,
-    pub(super) pick: fn(Event<D>) -> Option<R>,
-}
-
-/// One of the two ways to call the machine.
-type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
 
 /// Whether the peer's silence counts.
 type Tick = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
@@ -143,7 +134,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let missing = self.connection.missing(&self.input);
+        let missing = self.connection.receiver().missing(&self.input);
         block::borrow(&mut self.input, missing);
         match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
             Ok(1..) => {}
@@ -205,17 +196,33 @@ impl<T> Pump<T> {
 
     /// A ping is queued, or its pong has come.
     pub(super) fn mark(&mut self) {
-        self.connection.mark(self.clock.now());
+        self.connection.sender_mut().mark(self.clock.now());
     }
 
     /// Where the output ends that is queued so far and can leave.
     pub(super) fn position(&self) -> u64 {
-        self.connection.sent().bytes + self.connection.transmittable() as u64
+        self.connection.sent().bytes + self.connection.sender().transmittable() as u64
     }
 
     /// Whether all that was queued up to this position has left.
     pub(super) fn is_sent(&self, position: u64) -> bool {
-        self.flushed >= position || self.connection.transmittable() == 0 && self.is_flushed()
+        self.flushed >= position
+            || !self.is_lost() && self.connection.sender().transmittable() == 0 && self.is_flushed()
+    }
+
+    /// Whether what has not left never will.
+    pub(super) fn is_lost(&self) -> bool {
+        self.connection.sender().is_abandoned()
+    }
+
+    /// Why it never will.
+    pub(super) fn loss(&self) -> Error {
+        match (self.broken, self.connection.timed_out(), self.connection.error()) {
+            (Some(kind), ..) => Error::Io(kind.into()),
+            (_, Some(timed_out), _) => timed_out.into(),
+            (.., Some(error)) => error.into(),
+            (None, None, None) => SendError::Closed.into(),
+        }
     }
 
     fn is_flushed(&self) -> bool {

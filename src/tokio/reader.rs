@@ -15,7 +15,8 @@ use crate::event::{Chunk, Kind};
 /// The payload of one message as it arrives, however large the message is, in the memory of a read.
 ///
 /// It ends where the message ends. A connection that ends within the message is an error, and so is text that is not
-/// UTF-8; text may be cut within a character. What is left when it is dropped is skipped by the next call that receives.
+/// UTF-8; text may be cut within a character. What is left when it is dropped is skipped by the next call
+/// of `recv`, `recv_event` or `recv_reader`; `recv_chunk` goes on with it.
 #[derive(Debug)]
 pub struct Reader<'a, T> {
     line: Line<'a, T>,

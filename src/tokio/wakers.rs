@@ -39,6 +39,19 @@ struct Waiting {
     place: Place,
     waker: Waker,
     until: Until,
+    /// It was woken, and has not come back.
+    is_called: bool,
+}
+
+impl Waiting {
+    fn new(place: Place, waker: &Waker, until: Until) -> Self {
+        Self { place, waker: waker.clone(), until, is_called: false }
+    }
+
+    fn call(&mut self) -> Waker {
+        self.is_called = true;
+        self.waker.clone()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +71,7 @@ impl Wakers {
         let many = self.many.get_or_insert_default();
         let mut tasks = many.tasks();
         tasks.waiting.extend(other);
-        tasks.set(Waiting { place, waker: waker.clone(), until });
+        tasks.set(Waiting::new(place, waker, until));
         tasks.call = Call::Kept;
         Some(many.clone().into())
     }
@@ -82,7 +95,7 @@ impl Wakers {
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
         match &self.many {
             Some(many) => many.tasks().change(place, until),
-            None => self.one = Some(Waiting { place, waker: waker.clone(), until }),
+            None => self.one = Some(Waiting::new(place, waker, until)),
         }
     }
 
@@ -94,9 +107,9 @@ impl Wakers {
         }
     }
 
-    /// Whether a task waits in this place.
+    /// Whether a task waits in this place, and has not stopped without a word: then it does not come when it is called.
     pub(super) fn is_taken(&self, place: Place) -> bool {
-        let is_here = |waiting: &Waiting| waiting.place == place;
+        let is_here = |waiting: &Waiting| waiting.place == place && !waiting.is_called;
         match &self.many {
             Some(many) => many.tasks().waiting.iter().any(is_here),
             None => self.one.iter().any(is_here),
@@ -105,15 +118,15 @@ impl Wakers {
 
     /// The tasks in other places that have something to do, or all if the stream has called while it was polled.
     pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
-        let is_other = |waiting: &&Waiting| waiting.place != place && is_due(waiting.until);
-        let waker = |waiting: &Waiting| waiting.waker.clone();
+        let is_other = |waiting: &Waiting| waiting.place != place && is_due(waiting.until);
         let Some(many) = &self.many else {
-            return Due(self.one.iter().filter(is_other).map(waker).collect());
+            let one = self.one.iter().filter(|waiting| is_other(waiting));
+            return Due(one.map(|waiting| waiting.waker.clone()).collect());
         };
         let mut tasks = many.tasks();
         match mem::take(&mut tasks.call) {
-            Call::Came => Due(tasks.waiting.iter().map(waker).collect()),
-            _ => Due(tasks.waiting.iter().filter(is_other).map(waker).collect()),
+            Call::Came => tasks.call(|_| true),
+            _ => tasks.call(is_other),
         }
     }
 }
@@ -148,6 +161,11 @@ struct Tasks {
 }
 
 impl Tasks {
+    fn call(&mut self, whom: impl Fn(&Waiting) -> bool) -> Due {
+        let called = self.waiting.iter_mut().filter(|waiting| whom(waiting));
+        Due(called.map(Waiting::call).collect())
+    }
+
     fn change(&mut self, place: Place, until: Until) {
         self.waiting.iter_mut().filter(|waiting| waiting.place == place).for_each(|it| it.until = until);
     }
@@ -175,7 +193,7 @@ impl Many {
             tasks.call = Call::Came;
             return Due(Vec::new());
         }
-        Due(tasks.waiting.iter().map(|waiting| waiting.waker.clone()).collect())
+        tasks.call(|_| true)
     }
 }
 

@@ -64,6 +64,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// Receives the next message or control frame: for programs that count or log pings, pongs and closes, which are
     /// answered all the same unless the configuration says otherwise ([`Pings`](crate::Pings)).
     ///
+    /// Control frames that come while the application only sends are not shown, but for pings that it has to answer.
+    ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
