@@ -40,6 +40,8 @@ pub(super) struct Pump<T> {
     shut: bool,
     /// How the stream failed.
     broken: Option<io::ErrorKind>,
+    /// Some output was dropped.
+    dropped: bool,
     /// Whoever traces the connection was told how it ended.
     told: bool,
 }
@@ -47,7 +49,17 @@ pub(super) struct Pump<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
         let flushed = connection.sent().bytes;
-        Self { io, connection, input, clock: Clock::new(), flushed, shut: false, broken: None, told: false }
+        Self {
+            io,
+            connection,
+            input,
+            clock: Clock::new(),
+            flushed,
+            shut: false,
+            broken: None,
+            dropped: false,
+            told: false,
+        }
     }
 
     /// The next of what is asked for, or how it ended.
@@ -164,6 +176,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
             Ok(_) => Poll::Ready(()),
             Err(_) => {
+                self.dropped |= unsent > 0;
                 self.abandon();
                 Poll::Ready(())
             }
@@ -190,6 +203,7 @@ impl<T> Pump<T> {
 
     /// Gives up what is queued or half-written.
     fn abandon(&mut self) {
+        self.dropped |= self.connection.unsent() > 0;
         self.connection.abandon();
         self.flushed = self.connection.sent().bytes;
     }
@@ -199,8 +213,11 @@ impl<T> Pump<T> {
         self.connection.sender_mut().mark(self.clock.now());
     }
 
-    /// Where the output ends that is queued so far and can leave.
+    /// Where the output ends that is queued so far and can leave; nowhere that is reached, if some of it was dropped.
     pub(super) fn position(&self) -> u64 {
+        if self.dropped {
+            return u64::MAX;
+        }
         self.connection.sent().bytes + self.connection.sender().transmittable() as u64
     }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use sansocket::{
-    Config, Role, SendError,
+    Config, Event, Pings, Role, SendError,
     frame::OpCode,
     tokio::{Ended, Error},
 };
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Peer, Transport, at_once, open, server, waits};
+use crate::support::{Peer, Transport, at_once, open, poll_times, server, waits};
 
 type WebSocket = sansocket::tokio::WebSocket<Transport>;
 
@@ -180,4 +180,48 @@ fn keep_two(peer: &Peer, websocket: &mut WebSocket) {
     peer.text("two");
     assert!(waits(websocket.flush()));
     assert!(!peer.is_drained(), "one message is held, not more");
+}
+
+/// Events are for a program that receives; one that has turned to sending only is not held up by a ping.
+#[tokio::test(start_paused = true)]
+async fn an_application_that_received_events_and_then_only_sends_is_kept_going() {
+    let (mut websocket, peer) = server();
+    peer.ping("0");
+    assert!(matches!(at_once(websocket.recv_event()).unwrap(), Some(Event::Ping(_))));
+    for i in 1..5 {
+        peer.ping(&i.to_string());
+        peer.pong("unasked");
+        at_once(websocket.send("a")).unwrap();
+        at_once(websocket.send("b")).unwrap();
+    }
+    let heard = peer.heard();
+    assert_eq!(heard.iter().filter(|word| word.starts_with("pong")).count(), 5, "{heard:?}");
+    peer.text("data");
+    peer.ping("behind");
+    at_once(websocket.send("c")).unwrap();
+    assert_eq!(at_once(websocket.recv_event()).unwrap(), Some(Event::Data("data".into())));
+    assert!(matches!(at_once(websocket.recv_event()).unwrap(), Some(Event::Ping(_))));
+    at_once(websocket.send("d")).unwrap();
+    peer.eof_on_shutdown();
+    peer.close(1000);
+    let _ = poll_times(websocket.send("e"), 3);
+    assert!(websocket.ended().is_some_and(|ended| ended.is_clean()));
+}
+
+/// Where the application has to answer them, pings are not lost while it sends.
+#[tokio::test(start_paused = true)]
+async fn pings_that_the_application_answers_are_kept_while_it_sends() {
+    let (mut websocket, peer) = open(Role::Server, &Config::new().pings(Pings::Shown));
+    assert!(waits(websocket.recv_event()));
+    peer.pong("unasked");
+    peer.ping("1");
+    peer.ping("2");
+    at_once(websocket.send("a")).unwrap();
+    at_once(websocket.send("b")).unwrap();
+    for payload in ["1", "2"] {
+        let Some(Event::Ping(ping)) = at_once(websocket.recv_event()).unwrap() else { panic!("a ping") };
+        assert_eq!(ping, payload);
+        at_once(websocket.pong(ping)).unwrap();
+    }
+    assert_eq!(peer.heard(), ["text a", "text b", "pong 1", "pong 2"]);
 }

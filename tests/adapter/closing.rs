@@ -8,7 +8,7 @@ use sansocket::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{Op, Peer, Transport, at_once, client, open, server, waits};
+use crate::support::{Op, Peer, Transport, at_once, client, open, poll_once, server, waits};
 
 type WebSocket = sansocket::tokio::WebSocket<Transport>;
 
@@ -398,4 +398,41 @@ async fn what_is_sent_after_the_end_fails_for_the_same_reason() {
     assert!(websocket.close(None).await.is_clean());
     assert!(matches!(websocket.send("late").await, Err(Error::Send(SendError::Closed))));
     assert!(websocket.flush().await.is_ok());
+}
+
+/// What is dropped was not sent, however well the connection ends.
+#[tokio::test(start_paused = true)]
+async fn a_send_that_could_not_leave_fails_though_the_peer_has_closed() {
+    for breaks in [false, true] {
+        let (mut websocket, peer) = server();
+        peer.open(1000);
+        let mut send = Box::pin(websocket.send(vec![7; 5000]));
+        assert!(poll_once(&mut send).is_pending());
+        peer.close(1000);
+        if breaks {
+            peer.fail_writes(ErrorKind::BrokenPipe);
+            peer.eof();
+        }
+        let sent = send.await;
+        match (breaks, &sent) {
+            (true, Err(Error::Io(error))) => assert_eq!(error.kind(), ErrorKind::BrokenPipe),
+            (false, Err(Error::TimedOut(TimedOut::Close))) => {}
+            _ => panic!("{breaks}: {sent:?}"),
+        }
+        assert!(websocket.flush().await.is_err());
+        assert!(websocket.ended().is_some_and(|ended| ended.is_clean()));
+        assert_eq!(websocket.recv().await.unwrap(), None);
+    }
+}
+
+/// What has left before the end has left.
+#[tokio::test(start_paused = true)]
+async fn a_send_that_has_left_succeeds_though_the_peer_has_closed() {
+    let (mut websocket, peer) = server();
+    peer.eof_on_shutdown();
+    peer.close(1000);
+    at_once(websocket.send("last")).unwrap();
+    at_once(websocket.flush()).unwrap();
+    assert_eq!(at_once(websocket.recv()).unwrap(), None);
+    assert_eq!(peer.heard(), ["text last", "close 1000"]);
 }

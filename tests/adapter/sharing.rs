@@ -4,10 +4,11 @@ use std::{pin::pin, time::Duration};
 
 use sansocket::{
     Compress, Config, Kind, Limits, Overflow, Posted, Role, SendError,
+    frame::OpCode,
     tokio::{Ended, Error},
 };
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, sleep, timeout},
 };
 
@@ -304,4 +305,23 @@ async fn without_a_receiver_a_sender_keeps_the_connection_alive_and_learns_of_it
     let (ended, ()) = tokio::join!(sender.closed(), answering);
     assert!(matches!(ended, Ended::TimedOut(_)), "{ended:?}");
     assert!((310 + 59..=310 + 61).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+/// A reader that is dropped, as any task that stops waiting without a word, is not waited for once it was called.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_was_called_and_does_not_come_is_not_relied_on() {
+    let (sender, mut receiver, peer) = halves(Role::Server);
+    peer.put(peer.fragment(false, OpCode::Binary, b"begun"));
+    let mut reader = at_once(receiver.recv_reader()).unwrap().unwrap();
+    let mut buf = [0; 16];
+    assert_eq!(at_once(reader.read(&mut buf)).unwrap(), 5);
+    assert!(waits(reader.read(&mut buf)));
+    drop(reader);
+    for i in 0..4 {
+        peer.ping(&i.to_string());
+        at_once(sender.send("tick")).unwrap();
+    }
+    at_once(sender.send("tick")).unwrap();
+    let heard = peer.heard();
+    assert_eq!(heard.iter().filter(|word| word.starts_with("pong")).count(), 4, "{heard:?}");
 }
