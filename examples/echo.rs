@@ -74,7 +74,7 @@ async fn run() -> Result<(), Failure> {
     let server = Server {
         config: Arc::new(options.config),
         answer: Arc::new(options.answer),
-        recordings: options.record.map(|folder| Arc::new(Recordings { folder, count: AtomicUsize::new(0) })),
+        recordings: options.record.map(Recordings::new).transpose()?,
         shutdown,
     };
     let mut terminate = signal(SignalKind::terminate())?;
@@ -200,6 +200,12 @@ struct Recordings {
 
 impl Recordings {
     /// The next file. One that is there already is left alone.
+    /// Makes the folder if it is not there.
+    fn new(folder: PathBuf) -> io::Result<Arc<Self>> {
+        std::fs::create_dir_all(&folder)?;
+        Ok(Arc::new(Self { folder, count: AtomicUsize::new(0) }))
+    }
+
     fn create(&self) -> io::Result<BufWriter<File>> {
         loop {
             let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;

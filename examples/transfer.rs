@@ -7,7 +7,7 @@
 use std::{env, error::Error, process::ExitCode};
 
 use sansocket::{
-    CloseFrame, Config, Kind,
+    CloseCode, CloseFrame, Config, Kind,
     handshake::{Answer, Request},
     tokio::{Ended, accept_with, connect_with},
 };
@@ -76,7 +76,7 @@ async fn send(uri: &str, path: &str) -> Result<u64, Box<dyn Error>> {
     let bytes = copy(&mut file, &mut writer).await?;
     writer.finish().await?;
     match websocket.close(CloseFrame::NORMAL).await {
-        Ended::Clean { .. } => Ok(bytes),
+        Ended::Clean { received: Some(frame), .. } if frame.code() == CloseCode::NORMAL => Ok(bytes),
         ended => Err(format!("the other end did not take all: {ended:?}").into()),
     }
 }

@@ -83,6 +83,15 @@ impl Message {
         }
     }
 
+    /// The same message in memory of just its size.
+    pub(crate) fn compact(self) -> Self {
+        let payload = Bytes::copy_from_slice(self.as_bytes());
+        match self {
+            Self::Text(_) => Self::Text(Text::from_validated(payload)),
+            Self::Binary(_) => Self::Binary(payload),
+        }
+    }
+
     /// The length of the payload, in bytes.
     pub const fn len(&self) -> usize {
         self.as_bytes().len()

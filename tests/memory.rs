@@ -450,6 +450,21 @@ mod deflate {
         Params::new().server_no_context_takeover().client_no_context_takeover()
     }
 
+    /// Each with a compressor of its own, what is kept of them would leave the heap in pieces.
+    #[test]
+    fn prepared_messages_share_a_compressor() {
+        let prepare = |number: usize| {
+            let prepared = Prepared::new(format!("{number} {}", "hello ".repeat(50)));
+            let mut server = Connection::server(&Config::new(), agreed(Params::new()));
+            server.send(&prepared).unwrap();
+            assert_eq!(prepared.encodings(), 2);
+            prepared
+        };
+        prepare(0);
+        let (kept, count) = counted(|| (1..100).map(prepare).collect::<Vec<_>>());
+        assert!(count.allocated <= kept.len() * (8 << 10), "{count:?}");
+    }
+
     fn windows(bits: u8) -> Params {
         let bits = WindowBits::new(bits).unwrap();
         Params::new().server_max_window_bits(bits).client_max_window_bits(bits)

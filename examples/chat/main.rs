@@ -325,7 +325,7 @@ fn terms() -> Params {
 
 fn config(max_message: u32) -> Config {
     let mut config = Config::new().max_message(u64::from(max_message) + WORD);
-    config.limits.unsent = UNSENT;
+    config.limits.unsent = UNSENT.max(4 * max_message as usize);
     config
 }
 

@@ -42,6 +42,13 @@ impl Deflater {
         self.state = None;
     }
 
+    /// Forgets what was sent, and keeps the memory for what comes.
+    pub(super) fn reset(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.reset();
+        }
+    }
+
     /// Compresses a piece of a message, all of which the peer can then inflate.
     pub(crate) fn compress(&mut self, data: &[u8]) -> Bytes {
         self.flush(data).freeze()

@@ -7,6 +7,10 @@ use bytes::Bytes;
 
 use super::{Deflater, Direction};
 
+/// A compressor at rest. To make one for each message would leave the heap in pieces: what is kept of a message comes to
+/// stand where a compressor was, and the next one finds no place.
+static SPARE: Mutex<Option<Deflater>> = Mutex::new(None);
+
 /// Made once for each size of window and level, and kept.
 #[derive(Debug)]
 pub(crate) struct Forms<F>(Mutex<Vec<(Key, F)>>);
@@ -29,10 +33,7 @@ impl<F: Clone> Forms<F> {
         if let Some((_, form)) = forms.iter().find(|(other, _)| *other == key) {
             return form.clone();
         }
-        let (window, level) = key;
-        let deflated = Deflater::new(Direction { takeover: false, window }, level)
-            .and_then(|mut deflater| deflater.deflate(payload));
-        let form = make(deflated);
+        let form = make(deflate(key, payload));
         forms.push((key, form.clone()));
         form
     }
@@ -41,4 +42,18 @@ impl<F: Clone> Forms<F> {
     pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).len()
     }
+}
+
+/// Compresses a message that nothing went before; `None` if that does not make it smaller.
+fn deflate(key: Key, message: &[u8]) -> Option<Bytes> {
+    let (window, level) = key;
+    let spare = SPARE.try_lock().ok().and_then(|mut spare| spare.take());
+    let spare = spare.filter(|spare| spare.key() == key);
+    let mut deflater = spare.or_else(|| Deflater::new(Direction { takeover: true, window }, level))?;
+    let deflated = deflater.deflate(message);
+    deflater.reset();
+    if let Ok(mut spare) = SPARE.try_lock() {
+        *spare = Some(deflater);
+    }
+    deflated.filter(|deflated| deflated.len() < message.len())
 }

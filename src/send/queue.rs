@@ -5,8 +5,10 @@ use alloc::collections::VecDeque;
 use super::{Outgoing, Overflow, Posted, Sender};
 use crate::error::SendError;
 
-/// What a message takes besides its payload.
-const ENTRY: usize = size_of::<Outgoing>();
+/// What a message takes besides its payload, at the most: a prepared one that nobody else has.
+const ENTRY: usize = 256;
+/// A payload shorter than this is copied: it may be a small part of what its owner has allocated.
+const COPIED_BELOW: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -21,6 +23,7 @@ impl Queue {
     }
 
     pub(super) fn push(&mut self, message: Outgoing) {
+        let message = compact(message);
         self.bytes += ENTRY + message.len();
         self.messages.push_back(message);
     }
@@ -36,6 +39,13 @@ impl Queue {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+fn compact(message: Outgoing) -> Outgoing {
+    match message {
+        Outgoing::Message(message) if message.len() < COPIED_BELOW => Outgoing::Message(message.compact()),
+        message => message,
     }
 }
 

@@ -180,7 +180,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
         self.line().feed(Some(self.lane), (), |connection, ()| connection.check_send()).await
     }
 
-    /// As [`WebSocket::flush`](super::WebSocket::flush): all that any sender has queued before this call.
+    /// As [`WebSocket::flush`](super::WebSocket::flush): all that any sender has queued before this call, but for what was
+    /// posted behind a message in chunks that has not ended.
     ///
     /// # Errors
     ///
