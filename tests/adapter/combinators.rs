@@ -378,3 +378,26 @@ async fn halves_that_are_put_together_call_nobody_who_waited_on_them() {
     assert_eq!(bell.rings(), 0);
     assert_eq!(peer.heard().len(), 11);
 }
+
+#[tokio::test(start_paused = true)]
+async fn halves_that_are_dropped_take_their_tasks_with_them() {
+    let (websocket, peer) = server();
+    let (mut sender, mut receiver) = websocket.split();
+    let clone = sender.clone();
+    peer.stop_reading();
+    let (reading, sending, waiting) = (Bell::new(), Bell::new(), Bell::new());
+    assert!(poll_with(std::pin::pin!(receiver.next()), &reading).is_pending());
+    assert!(poll_with(std::pin::pin!(SinkExt::send(&mut sender, "a".into())), &sending).is_pending());
+    let mut closed = std::pin::pin!(clone.closed());
+    assert!(poll_with(closed.as_mut(), &waiting).is_pending());
+    drop((sender, receiver));
+    for bell in [&reading, &sending, &waiting] {
+        bell.rings();
+    }
+    peer.open(1);
+    peer.ping("1");
+    clone.abort();
+    assert_eq!((reading.rings(), sending.rings()), (0, 0));
+    assert!(waiting.rings() > 0);
+    assert!(poll_with(closed.as_mut(), &waiting).is_ready());
+}
