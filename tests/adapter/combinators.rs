@@ -378,3 +378,51 @@ async fn halves_that_are_put_together_call_nobody_who_waited_on_them() {
     assert_eq!(bell.rings(), 0);
     assert_eq!(peer.heard().len(), 11);
 }
+
+#[tokio::test(start_paused = true)]
+async fn halves_that_are_dropped_take_their_tasks_with_them() {
+    let (websocket, peer) = server();
+    let (mut sender, mut receiver) = websocket.split();
+    let clone = sender.clone();
+    peer.stop_reading();
+    let (reading, sending, waiting) = (Bell::new(), Bell::new(), Bell::new());
+    assert!(poll_with(std::pin::pin!(receiver.next()), &reading).is_pending());
+    assert!(poll_with(std::pin::pin!(SinkExt::send(&mut sender, "a".into())), &sending).is_pending());
+    let mut closed = std::pin::pin!(clone.closed());
+    assert!(poll_with(closed.as_mut(), &waiting).is_pending());
+    drop((sender, receiver));
+    for bell in [&reading, &sending, &waiting] {
+        bell.rings();
+    }
+    peer.open(1);
+    peer.ping("1");
+    clone.abort();
+    assert_eq!((reading.rings(), sending.rings()), (0, 0));
+    assert!(waiting.rings() > 0);
+    assert!(poll_with(closed.as_mut(), &waiting).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_keeps_what_another_sender_has_taken_the_room_of() {
+    let mut limits = sansocket::Limits::default();
+    limits.unsent = 1;
+    for closes in [false, true] {
+        let (websocket, peer) = open(Role::Server, &Config::new().limits(limits));
+        let (mut sender, _receiver) = websocket.split();
+        let other = sender.clone();
+        peer.stop_reading();
+        at_once(poll_fn(|cx| sender.poll_ready_unpin(cx))).unwrap();
+        other.try_send("faster").unwrap();
+        sender.start_send_unpin("kept".into()).unwrap();
+        assert_eq!(sender.unsent(), 8);
+        assert!(waits(poll_fn(|cx| sender.poll_ready_unpin(cx))));
+        peer.open(usize::MAX);
+        if closes {
+            assert!(waits(SinkExt::close(&mut sender)));
+            assert_eq!(peer.heard(), ["text faster", "text kept", "close 1000"]);
+        } else {
+            at_once(SinkExt::flush(&mut sender)).unwrap();
+            assert_eq!(peer.heard(), ["text faster", "text kept"]);
+        }
+    }
+}

@@ -211,6 +211,26 @@ async fn halves_that_do_not_belong_together_are_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn halves_of_two_connections_are_not_exchanged() {
+    let ((one, receiver, peer), (two, other, other_peer)) = (halves(Role::Server), halves(Role::Server));
+    let refused = receiver.reunite(two).unwrap_err();
+    let (receiver, two) = (refused.receiver, refused.sender);
+    works(receiver.reunite(one).unwrap(), &peer).await;
+    works(other.reunite(two).unwrap(), &other_peer).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_connection_that_was_put_together_sends_is_held() {
+    let (sender, receiver, peer) = narrow();
+    let mut websocket = receiver.reunite(sender).unwrap();
+    peer.stop_reading();
+    peer.text("held");
+    assert!(waits(websocket.send("stuck")));
+    assert!(peer.is_drained());
+    assert_eq!(at_once(websocket.recv()).unwrap(), Some("held".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_is_over_is_so_when_it_is_put_together() {
     let (sender, mut receiver, peer) = halves(Role::Server);
     peer.eof();

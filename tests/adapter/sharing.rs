@@ -129,6 +129,21 @@ async fn what_was_posted_behind_an_open_message_does_not_keep_its_chunks_from_le
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flush_within_a_message_does_not_wait_for_what_was_posted_behind_it() {
+    let (mut one, _receiver, peer) = halves(Role::Server);
+    let two = one.clone();
+    peer.stop_reading();
+    at_once(one.feed_chunk(chunk("a", false))).unwrap();
+    assert_eq!(two.post("posted", Overflow::DropNewest), Ok(Posted::Queued));
+    let mut flush = pin!(one.flush());
+    assert!(waits(flush.as_mut()));
+    assert!(waits(two.ping("more")));
+    peer.open(3);
+    at_once(flush).unwrap();
+    assert_eq!(peer.heard(), ["text+ a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_posted_behind_an_open_message_does_not_take_its_room() {
     let mut limits = Limits::default();
     limits.unsent = 1000;
