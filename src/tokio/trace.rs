@@ -1,6 +1,6 @@
 //! What a connection does, told to `tracing`. Feature `tracing`.
 //!
-//! No payload is shown. Connections have no span of their own: who wants one instruments the task.
+//! No message is shown, but Close frames are. Connections have no span of their own: who wants one instruments the task.
 
 use tracing::{debug, trace};
 

@@ -116,7 +116,8 @@ impl Wakers {
         }
     }
 
-    /// The tasks in other places that have something to do, or all if the stream has called while it was polled.
+    /// The tasks in other places that have something to do, or all if the stream has called while it was polled. Who was
+    /// called and has not come back is not called again: it may be this task, which has stopped waiting there.
     pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
         let is_other = |waiting: &Waiting| waiting.place != place && is_due(waiting.until);
         let Some(many) = &self.many else {
@@ -126,7 +127,7 @@ impl Wakers {
         let mut tasks = many.tasks();
         match mem::take(&mut tasks.call) {
             Call::Came => tasks.call(|_| true),
-            _ => tasks.call(is_other),
+            _ => tasks.call(|waiting| !waiting.is_called && is_other(waiting)),
         }
     }
 }

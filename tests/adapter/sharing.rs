@@ -294,7 +294,8 @@ async fn a_receiver_that_is_dropped_leaves_its_work_to_those_who_wait() {
         peer.ping("1");
         assert!(waits(three.flush()));
         assert!(at_once(receiver.recv_chunk()).unwrap().unwrap().fin);
-        bells.iter().for_each(|bell| _ = bell.rings());
+        park(send.as_mut(), &bells[0]);
+        park(closed.as_mut(), &bells[1]);
         drop(receiver);
         assert_eq!(bells.each_ref().map(|bell| bell.rings().min(1)), [1, 1, 0]);
         park(closed.as_mut(), &bells[1]);

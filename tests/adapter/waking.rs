@@ -2,8 +2,8 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use sansocket::{Config, Limits, Role, frame::OpCode};
-use tokio::time::advance;
+use sansocket::{Config, Kind, Limits, Role, frame::OpCode};
+use tokio::{io::AsyncWriteExt, time::advance};
 
 use crate::support::{Bell, Peer, Transport, open, poll_with, server};
 
@@ -218,4 +218,42 @@ async fn a_poll_that_brings_nothing_costs_one_read() {
         assert_eq!(park(recv.as_mut(), &bell), 0);
     }
     assert_eq!(peer.polls() - before, 100);
+}
+
+/// A call that was left where it waited does not wake its task over and over, when the task waits in another one.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_left_does_not_keep_its_task_busy() {
+    let (mut websocket, peer) = server();
+    let bell = Bell::new();
+    assert!(poll_with(pin!(websocket.recv_reader()), &bell).is_pending());
+    peer.stop_reading();
+    peer.text("held");
+    let mut send = pin!(websocket.send("stuck"));
+    for _ in 0..3 {
+        assert!(poll_with(send.as_mut(), &bell).is_pending());
+    }
+    bell.rings();
+    for _ in 0..10 {
+        assert!(poll_with(send.as_mut(), &bell).is_pending());
+    }
+    assert_eq!(bell.rings(), 0);
+
+    let mut limits = Limits::default();
+    limits.unsent = 1;
+    let (websocket, peer) = open(Role::Server, &Config::new().limits(limits).keepalive(None));
+    let (mut sender, mut receiver) = websocket.split();
+    peer.stop_reading();
+    let mut writer = sender.writer(Kind::Binary).fragment(1);
+    let mut write = pin!(writer.write_all(b"abc"));
+    assert!(poll_with(write.as_mut(), &bell).is_pending());
+    peer.open(usize::MAX);
+    let mut recv = pin!(receiver.recv());
+    for _ in 0..3 {
+        assert!(poll_with(recv.as_mut(), &bell).is_pending());
+    }
+    bell.rings();
+    for _ in 0..10 {
+        assert!(poll_with(recv.as_mut(), &bell).is_pending());
+    }
+    assert_eq!(bell.rings(), 0);
 }
