@@ -163,8 +163,10 @@ fn the_fixtures_cover_what_can_happen() {
         "says close",
         "hears close",
         "begins text",
-        "wait >",
-        "wait <>",
+        "tick >",
+        "tick unread >",
+        "tick unread <",
+        " ping\n",
         "< eof",
     ] {
         assert!(all.contains(part), "no fixture with {part:?}");

@@ -6,7 +6,7 @@ use core::time::Duration;
 use bytes::{Buf, Bytes};
 
 use super::{
-    Frame, What,
+    Frame, Ticks, What,
     align::Said,
     outbound::Written,
     player::{Player, Speaker},
@@ -72,17 +72,21 @@ impl Player<'_> {
         match written.frame.opcode {
             OpCode::Pong => self.session.config.pings == Pings::Answered && self.pings.contains(payload),
             OpCode::Close => has_reason_to_close,
-            OpCode::Ping => {
-                let silence = written.at.saturating_sub(self.heard_at);
-                let is_silent = |keepalive: Keepalive| silence >= keepalive.interval;
-                let pings =
-                    |said: &[Said]| said.iter().filter(|(_, frame)| frame.opcode == OpCode::Ping).count();
-                payload.is_empty()
-                    && (self.session.config.keepalive.is_some_and(is_silent)
-                        || pings(&self.now) > pings(&self.then))
-            }
+            OpCode::Ping => payload.is_empty() && self.is_keepalive(written.at),
             OpCode::Continuation | OpCode::Text | OpCode::Binary => false,
         }
+    }
+
+    /// Whether the machine made a ping that was written at this time. It is known where ticks are listed, and guessed where
+    /// they are not.
+    fn is_keepalive(&self, at: Duration) -> bool {
+        let pings = |said: &[Said]| said.iter().filter(|(_, frame)| frame.opcode == OpCode::Ping).count();
+        let silence = at.saturating_sub(self.read_at);
+        let is_silent = |keepalive: Keepalive| silence >= keepalive.interval;
+        self.keepalives > pings(&self.then)
+            || self.session.ticks == Ticks::Deadlines
+                && (self.session.config.keepalive.is_some_and(is_silent)
+                    || pings(&self.now) > pings(&self.then))
     }
 
     /// §5.5.3: a pong answers its ping, and those before it.

@@ -7,17 +7,21 @@ use core::{
     future::Future,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::{Buf, BytesMut};
 
-use super::{Ended, Error, block, clock::Clock, trace};
+use super::{
+    Ended, Error, block,
+    clock::Clock,
+    ticks::{Hook, Told},
+    trace,
+};
 use crate::{
     connection::Connection,
-    error::{ProtocolError, SendError, TimedOut},
+    error::{ProtocolError, SendError},
     event::Event,
 };
 
@@ -33,9 +37,6 @@ pub(super) struct View<D, R> {
 /// One of the two ways to call the machine.
 type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
 
-/// Whether the peer's silence counts.
-type Tick = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
-
 /// The machine on its stream.
 #[derive(Debug)]
 pub(super) struct Pump<T> {
@@ -43,6 +44,8 @@ pub(super) struct Pump<T> {
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
     clock: Clock,
+    /// Whoever hears of each tick.
+    ticks: Hook,
     /// How much of the output the stream was made to pass on.
     flushed: u64,
     /// The stream was shut down for writing, or cannot be.
@@ -56,7 +59,14 @@ pub(super) struct Pump<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
         let flushed = connection.sent().bytes;
-        Self { io, connection, input, clock: Clock::new(), flushed, shut: false, broken: None, told: false }
+        let (clock, ticks) = (Clock::new(), Hook::default());
+        Self { io, connection, input, clock, ticks, flushed, shut: false, broken: None, told: false }
+    }
+
+    /// Takes its time from this clock from now on, and tells of each tick.
+    pub(super) fn tell_ticks(&mut self, clock: Clock, listen: impl FnMut(Told) + Send + Sync + 'static) {
+        self.clock = clock;
+        self.ticks = Hook::new(listen);
     }
 
     /// The next of what is asked for, or how it ended.
@@ -104,7 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Writes and keeps the deadlines without reading. Ready when the connection is over.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = self.poll_write(cx);
-        while !self.is_over() && self.poll_tick_with(cx, Connection::tick_unread).is_ready() {}
+        while !self.is_over() && self.poll_tick_with(cx, true).is_ready() {}
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -163,13 +173,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
 
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_tick_with(cx, Connection::tick)
+        self.poll_tick_with(cx, false)
     }
 
-    fn poll_tick_with(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
+    /// The peer's silence counts unless nothing is read.
+    fn poll_tick_with(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
+        let now = self.clock.now();
         let unsent = self.connection.unsent();
-        match tick(&mut self.connection, self.clock.now()) {
-            Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
+        let hook = self.ticks.prepare(&self.connection, &self.input);
+        let tick = if is_unread { Connection::tick_unread } else { Connection::tick };
+        let ticked = tick(&mut self.connection, now);
+        let is_quiet = self.connection.unsent() == unsent;
+        if let Some((listen, seen)) = hook {
+            listen(Told { now, is_unread, made_ping: ticked.is_ok() && !is_quiet, seen });
+        }
+        match ticked {
+            Ok(deadline) if is_quiet => self.clock.poll_until(deadline, cx),
             Ok(_) => Poll::Ready(()),
             Err(_) => {
                 self.abandon();
