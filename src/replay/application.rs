@@ -1,6 +1,6 @@
 //! What the application said, said again.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -15,7 +15,7 @@ use crate::{
     config::{Compress, Keepalive, Pings, Role},
     error::SendError,
     event::{Chunk, Kind, Message},
-    frame::{CloseFrame, OpCode},
+    frame::{CloseCode, CloseFrame, OpCode},
     text::Text,
 };
 
@@ -54,10 +54,19 @@ impl Player<'_> {
         self.say_up_to(self.written.saturating_add(count), at);
         if self.sender.unsent() == 0 && self.frames.peek().is_none() {
             // It is not known what they say. After a Close frame, they are none of the application's.
-            let message = Message::Binary(Bytes::from_static(b"?"));
+            let message = Message::Binary(vec![b'?'; self.owed + 1].into());
             if self.sender.send_with(message, Compress::Never).is_ok() {
                 self.spoke();
             }
+        }
+    }
+
+    /// Says a Close frame that was not written, or not to its end: it has to wait in the output.
+    pub(super) fn say_close(&mut self, at: Duration) {
+        self.say_rest(at);
+        let frame = CloseFrame::new(CloseCode::NORMAL, "????????????????????????????????");
+        if self.sender.close(frame.ok()).is_ok() {
+            self.spoke();
         }
     }
 

@@ -44,7 +44,7 @@
 //! | `TIME > HEX` | bytes were written |
 //! | `TIME > failed` | writing failed: nothing that waits will leave |
 //! | `TIME tick` | the connection was told the time |
-//! | `TIME tick unread < COUNT > COUNT ping` | the same, each word where it holds: it did not read at the time, so many bytes were read and not yet looked at, so many bytes waited to be written, it made a keepalive ping |
+//! | `TIME tick unread < COUNT > COUNT closing ping` | the same, each word where it holds: it did not read at the time, so many bytes were read and not yet looked at, so many bytes waited to be written, it had queued its Close frame or lost the stream, it made a keepalive ping |
 //! | `TIME end` | the connection was dropped; a session without this line was cut off |
 //! | `= LINE` | a line of the transcript that is expected |
 //!
@@ -169,6 +169,8 @@ pub struct Tick {
     pub unheard: usize,
     /// How many bytes waited to be written.
     pub unsent: usize,
+    /// Whether nothing more could be said: its Close frame was queued, or the stream was lost.
+    pub closing: bool,
     /// Whether it made a keepalive ping.
     pub ping: bool,
 }

@@ -134,7 +134,7 @@ fn fact(what: &str) -> Result<Fact, &'static str> {
     })
 }
 
-/// What holds of a tick, in this order: `unread < COUNT > COUNT ping`.
+/// What holds of a tick, in this order: `unread < COUNT > COUNT closing ping`.
 fn tick(what: &str) -> Option<Tick> {
     let mut words = what.split_whitespace().peekable();
     let unread = words.next_if_eq(&"unread").is_some();
@@ -143,8 +143,9 @@ fn tick(what: &str) -> Option<Tick> {
         None => Some(0),
     };
     let (unheard, unsent) = (count("<")?, count(">")?);
+    let closing = words.next_if_eq(&"closing").is_some();
     let ping = words.next_if_eq(&"ping").is_some();
-    words.next().is_none().then_some(Tick { unread, unheard, unsent, ping })
+    words.next().is_none().then_some(Tick { unread, unheard, unsent, closing, ping })
 }
 
 /// Pairs of digits, with spaces anywhere between the digits.

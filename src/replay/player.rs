@@ -50,7 +50,7 @@ pub(super) struct Player<'a> {
     pub(super) frames: Peekable<vec::IntoIter<Written>>,
     /// How many bytes were written, and how many of them the sender did not have yet.
     pub(super) written: usize,
-    owed: usize,
+    pub(super) owed: usize,
     /// What the sender has said, and who made it say so, frame by frame.
     pub(super) said: BytesMut,
     pub(super) speakers: Vec<Speaker>,
@@ -256,9 +256,15 @@ impl<'a> Player<'a> {
 
     /// The machine was told the time then, and so it is now.
     fn told(&mut self, at: Duration, tick: Tick) {
+        self.take(at);
         if tick.unsent > 0 {
             self.say_what_waits(tick.unsent, at);
         }
+        if tick.closing && !self.sender.is_closed() {
+            self.say_close(at);
+        }
+        // What is said in place of a frame that was begun has begun to leave, too.
+        self.take(at);
         self.keepalives += usize::from(tick.ping);
         self.tick(at, tick.unread);
     }

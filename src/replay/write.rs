@@ -48,6 +48,7 @@ fn write_tick(f: &mut fmt::Formatter<'_>, tick: &Tick) -> fmt::Result {
             write!(f, " {sign} {count}")?;
         }
     }
+    f.write_str(if tick.closing { " closing" } else { "" })?;
     f.write_str(if tick.ping { " ping" } else { "" })
 }
 

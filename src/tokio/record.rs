@@ -246,6 +246,7 @@ impl<W: Write> Recorder<W> {
             unread: told.is_unread,
             unheard: self.unheard(&told.seen),
             unsent: told.seen.unsent,
+            closing: told.seen.is_closing,
             ping: told.made_ping,
         };
         if self.run == Some(tick) {

@@ -3,7 +3,7 @@
 use core::{fmt, time::Duration};
 use std::boxed::Box;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, State};
 
 /// What the machine was told.
 pub(super) struct Told {
@@ -22,6 +22,7 @@ pub(super) struct Seen {
     pub(super) left: usize,
     /// Bytes of the output that wait.
     pub(super) unsent: usize,
+    pub(super) is_closing: bool,
 }
 
 type Listen = dyn FnMut(Told) + Send + Sync;
@@ -39,7 +40,8 @@ impl Hook {
     pub(super) fn prepare(&mut self, connection: &Connection, input: &[u8]) -> Option<(&mut Listen, Seen)> {
         let listen = self.0.as_deref_mut()?;
         let (heard, unsent) = (connection.received().bytes, connection.transmittable());
-        Some((listen, Seen { heard, left: input.len(), unsent }))
+        let is_closing = connection.state() != State::Open;
+        Some((listen, Seen { heard, left: input.len(), unsent, is_closing }))
     }
 }
 

@@ -48,6 +48,7 @@ fn every_line_that_cannot_be_read_is_refused_with_its_number() {
         ("+0.5 tick < -1\n", "line 3: a tick of which something is not known"),
         ("+0.5 tick > 1 < 1\n", "line 3: a tick of which something is not known"),
         ("+0.5 tick > 1 unread\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick ping closing\n", "line 3: a tick of which something is not known"),
         ("+0.5 tick ping ping\n", "line 3: a tick of which something is not known"),
         ("+0.5 tick <1\n", "line 3: a tick of which something is not known"),
         ("+ticks waits", "line 3: a key or a value that is not known"),
@@ -81,7 +82,7 @@ ticks listed
 keepalive none
 compression.when above 7
 0 < 81 05 48 656c6C 6f
-1.5 tick  < 3 > 7
+1.5 tick  < 3 > 7 closing
 1.5 tick unread ping
 1.5 tick
 1.500000001 > failed
@@ -101,8 +102,14 @@ compression.when above 7
         session.lines,
         [
             line(0, Fact::Read(Bytes::from_static(b"\x81\x05Hello"))),
-            line(1_500_000_000, Fact::Tick(Tick { unread: false, unheard: 3, unsent: 7, ping: false })),
-            line(1_500_000_000, Fact::Tick(Tick { unread: true, unheard: 0, unsent: 0, ping: true })),
+            line(
+                1_500_000_000,
+                Fact::Tick(Tick { unread: false, unheard: 3, unsent: 7, closing: true, ping: false })
+            ),
+            line(
+                1_500_000_000,
+                Fact::Tick(Tick { unread: true, unheard: 0, unsent: 0, closing: false, ping: true })
+            ),
             line(1_500_000_000, Fact::Tick(Tick::default())),
             line(1_500_000_001, Fact::WriteFailed),
             line(2_000_000_000, Fact::ReadEnd),
@@ -175,8 +182,8 @@ fn facts() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::ReadEnd),
         1 => Just(Fact::ReadFailed),
         1 => Just(Fact::WriteFailed),
-        3 => (any::<bool>(), counts(), counts(), any::<bool>()).prop_map(|(unread, unheard, unsent, ping)| {
-            Fact::Tick(Tick { unread, unheard, unsent, ping })
+        3 => (any::<bool>(), counts(), counts(), any::<bool>(), any::<bool>()).prop_map(|(unread, unheard, unsent, closing, ping)| {
+            Fact::Tick(Tick { unread, unheard, unsent, closing, ping })
         }),
     ]
 }

@@ -234,10 +234,7 @@ async fn a_recording_that_begins_late_counts_from_there() {
     assert_eq!(at_once(server.recv()).unwrap(), Some("a".into()));
     assert!(poll_once(server.recv()).is_pending());
     drop(server);
-    assert_eq!(
-        log.lines()[1..3],
-        ["0.000000000 tick unread < 8 > 3", "0.000000000 tick < 1 > 6"]
-    );
+    assert_eq!(log.lines()[1..3], ["0.000000000 tick unread < 8 > 3", "0.000000000 tick < 1 > 6"]);
 }
 
 /// An application that was busy ran no deadline, and its replay runs none.
