@@ -14,6 +14,8 @@ mod round_trip;
 #[cfg(feature = "tokio")]
 #[path = "adapter/support/mod.rs"]
 mod support;
+#[path = "sessions/ticking.rs"]
+mod ticking;
 
 use std::{fs, path::Path};
 

@@ -15,7 +15,7 @@ use crate::{
     config::{Compress, Keepalive, Pings, Role},
     error::SendError,
     event::{Chunk, Kind, Message},
-    frame::{CloseCode, CloseFrame, OpCode},
+    frame::{CloseCode, CloseFrame, MAX_CONTROL, OpCode},
     text::Text,
 };
 
@@ -53,9 +53,9 @@ impl Player<'_> {
     pub(super) fn say_what_waits(&mut self, count: usize, at: Duration) {
         self.say_up_to(self.written.saturating_add(count), at);
         if self.sender.unsent() == 0 && self.frames.peek().is_none() {
-            // It is not known what they say. After a Close frame, they are none of the application's.
-            let message = Message::Binary(vec![b'?'; self.owed + 1].into());
-            if self.sender.send_with(message, Compress::Never).is_ok() {
+            // It is not known what they say. After a Close frame, they are none of the application's. A ping can be said within
+            // a message too, and this one is longer than what can have left of a header or a control frame.
+            if self.sender.ping(vec![b'?'; MAX_CONTROL]).is_ok() {
                 self.spoke();
             }
         }
@@ -64,7 +64,7 @@ impl Player<'_> {
     /// Says a Close frame that was not written, or not to its end: it has to wait in the output.
     pub(super) fn say_close(&mut self, at: Duration) {
         self.say_rest(at);
-        let frame = CloseFrame::new(CloseCode::NORMAL, "????????????????????????????????");
+        let frame = CloseFrame::new(CloseCode::NORMAL, "?".repeat(MAX_CONTROL - 2));
         if self.sender.close(frame.ok()).is_ok() {
             self.spoke();
         }

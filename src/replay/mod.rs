@@ -44,7 +44,11 @@
 //! | `TIME > HEX` | bytes were written |
 //! | `TIME > failed` | writing failed: nothing that waits will leave |
 //! | `TIME tick` | the connection was told the time |
-//! | `TIME tick unread < COUNT > COUNT closing ping` | the same, each word where it holds: it did not read at the time, so many bytes were read and not yet looked at, so many bytes waited to be written, it had queued its Close frame or lost the stream, it made a keepalive ping |
+//! | `TIME tick unread …` | … and did not read meanwhile, so that the peer's silence is no sign |
+//! | `TIME tick … < COUNT …` | … and had not looked at so many bytes that were read |
+//! | `TIME tick … > COUNT …` | … and had so many bytes to write that were not taken |
+//! | `TIME tick … closing …` | … and could say nothing more: its Close frame was queued, or the stream lost |
+//! | `TIME tick … ping` | … and made a keepalive ping |
 //! | `TIME end` | the connection was dropped; a session without this line was cut off |
 //! | `= LINE` | a line of the transcript that is expected |
 //!
@@ -69,7 +73,8 @@
 //! - a ping without a payload for each tick that made one; without `ticks listed` also one after as much silence as
 //!   [`Keepalive::interval`](crate::Keepalive::interval), or when the machine now has made one that was not yet written.
 //!
-//! All else is the application's: an unasked pong, or a Close frame before the peer gave reason for one.
+//! All else is the application's: an unasked pong, or a Close frame before the peer gave reason for one. What waited to be
+//! written and never was is not known, but that it waited, and whether a Close frame was among it.
 
 mod align;
 mod application;

@@ -50,7 +50,7 @@ pub(super) struct Player<'a> {
     pub(super) frames: Peekable<vec::IntoIter<Written>>,
     /// How many bytes were written, and how many of them the sender did not have yet.
     pub(super) written: usize,
-    pub(super) owed: usize,
+    owed: usize,
     /// What the sender has said, and who made it say so, frame by frame.
     pub(super) said: BytesMut,
     pub(super) speakers: Vec<Speaker>,

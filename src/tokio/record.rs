@@ -184,7 +184,7 @@ impl<T: AsyncWrite + Unpin, W: Write> AsyncWrite for Recorded<T, W> {
 ///
 /// Of a run of equal ticks with nothing between them the first and the last are written, and that is exact. All that a tick
 /// looks at, besides the time, is what was heard, what has left, what waits, and whether it is closing, and none of it
-/// changes within a run: each change takes a line of its own, or another count in the tick. The first tick of the run sees
+/// changes within a run: each change takes a line of its own, or makes another tick. The first tick of the run sees
 /// what is new and sets the deadlines by it. One between would change something only if it made a ping, which is no part of
 /// a run, or ended the connection, which no tick comes behind; or, where nothing is read, by moving the beginning of the
 /// silence, which the last one moves again.
