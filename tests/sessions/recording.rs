@@ -352,3 +352,20 @@ async fn a_recording_can_be_finished_and_the_stream_used_again() {
     at_once(server.send("b")).unwrap();
     assert_eq!(peer.heard(), ["text b"]);
 }
+
+/// What is left of the input is not all unheard, and what was not looked at is not all left.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_looked_at_is_counted() {
+    for (input, tick) in [
+        (&b"\x81"[..], "tick < 1"),
+        // A part of a frame is a sign of life.
+        (b"\x81\x85\0\0\0\0he", "tick"),
+        // Behind a breach nothing is looked at any more.
+        (b"\x83\x80\0\0\0\0", "tick closing"),
+    ] {
+        let (mut server, _peer, log) = server(input, usize::MAX);
+        assert!(timeout(SECOND, server.recv()).await.is_err());
+        drop(server);
+        assert!(log.text().contains(&format!("0.000000000 {tick}\n")), "{tick}: {}", log.text());
+    }
+}
