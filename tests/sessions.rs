@@ -14,6 +14,8 @@ mod round_trip;
 #[cfg(feature = "tokio")]
 #[path = "adapter/support/mod.rs"]
 mod support;
+#[path = "sessions/ticking.rs"]
+mod ticking;
 
 use std::{fs, path::Path};
 
@@ -163,8 +165,10 @@ fn the_fixtures_cover_what_can_happen() {
         "says close",
         "hears close",
         "begins text",
-        "wait >",
-        "wait <>",
+        "tick >",
+        "tick unread >",
+        "tick unread <",
+        " ping\n",
         "< eof",
     ] {
         assert!(all.contains(part), "no fixture with {part:?}");

@@ -1,12 +1,12 @@
 //! What the application said, said again.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 
 use super::{
-    Frame, What,
+    Frame, Ticks, What,
     align::Said,
     outbound::Written,
     player::{Player, Speaker},
@@ -15,7 +15,7 @@ use crate::{
     config::{Compress, Keepalive, Pings, Role},
     error::SendError,
     event::{Chunk, Kind, Message},
-    frame::{CloseFrame, OpCode},
+    frame::{CloseCode, CloseFrame, MAX_CONTROL, OpCode},
     text::Text,
 };
 
@@ -53,11 +53,20 @@ impl Player<'_> {
     pub(super) fn say_what_waits(&mut self, count: usize, at: Duration) {
         self.say_up_to(self.written.saturating_add(count), at);
         if self.sender.unsent() == 0 && self.frames.peek().is_none() {
-            // It is not known what they say. After a Close frame, they are none of the application's.
-            let message = Message::Binary(Bytes::from_static(b"?"));
-            if self.sender.send_with(message, Compress::Never).is_ok() {
+            // It is not known what they say. After a Close frame, they are none of the application's. A ping can be said within
+            // a message too, and this one is longer than what can have left of a header or a control frame.
+            if self.sender.ping(vec![b'?'; MAX_CONTROL]).is_ok() {
                 self.spoke();
             }
+        }
+    }
+
+    /// Says a Close frame that was not written, or not to its end: it has to wait in the output.
+    pub(super) fn say_close(&mut self, at: Duration) {
+        self.say_rest(at);
+        let frame = CloseFrame::new(CloseCode::NORMAL, "?".repeat(MAX_CONTROL - 2));
+        if self.sender.close(frame.ok()).is_ok() {
+            self.spoke();
         }
     }
 
@@ -72,17 +81,21 @@ impl Player<'_> {
         match written.frame.opcode {
             OpCode::Pong => self.session.config.pings == Pings::Answered && self.pings.contains(payload),
             OpCode::Close => has_reason_to_close,
-            OpCode::Ping => {
-                let silence = written.at.saturating_sub(self.heard_at);
-                let is_silent = |keepalive: Keepalive| silence >= keepalive.interval;
-                let pings =
-                    |said: &[Said]| said.iter().filter(|(_, frame)| frame.opcode == OpCode::Ping).count();
-                payload.is_empty()
-                    && (self.session.config.keepalive.is_some_and(is_silent)
-                        || pings(&self.now) > pings(&self.then))
-            }
+            OpCode::Ping => payload.is_empty() && self.is_keepalive(written.at),
             OpCode::Continuation | OpCode::Text | OpCode::Binary => false,
         }
+    }
+
+    /// Whether the machine made a ping that was written at this time. It is known where ticks are listed, and guessed where
+    /// they are not.
+    fn is_keepalive(&self, at: Duration) -> bool {
+        let pings = |said: &[Said]| said.iter().filter(|(_, frame)| frame.opcode == OpCode::Ping).count();
+        let silence = at.saturating_sub(self.read_at);
+        let is_silent = |keepalive: Keepalive| silence >= keepalive.interval;
+        self.keepalives > pings(&self.then)
+            || self.session.ticks == Ticks::Deadlines
+                && (self.session.config.keepalive.is_some_and(is_silent)
+                    || pings(&self.now) > pings(&self.then))
     }
 
     /// §5.5.3: a pong answers its ping, and those before it.

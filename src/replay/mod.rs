@@ -43,23 +43,24 @@
 //! | `TIME < eof`, `TIME < failed` | the stream ended; reading failed |
 //! | `TIME > HEX` | bytes were written |
 //! | `TIME > failed` | writing failed: nothing that waits will leave |
-//! | `TIME wait <` | nothing more is there to read, and it waits |
-//! | `TIME wait > COUNT` | so many bytes are to be written and not taken, and it waits without reading |
-//! | `TIME wait <> COUNT` | so many bytes are to be written and not taken, nothing more is there to read, and it waits |
-//! | <code>TIME wait \|</code> | the stream is to be flushed or shut down, and it waits without reading |
+//! | `TIME tick` | the connection was told the time |
+//! | `TIME tick unread …` | … and did not read meanwhile, so that the peer's silence is no sign |
+//! | `TIME tick … < COUNT …` | … and had not looked at so many bytes that were read |
+//! | `TIME tick … > COUNT …` | … and had so many bytes to write that were not taken |
+//! | `TIME tick … closing …` | … and could say nothing more: its Close frame was queued, or the stream lost |
+//! | `TIME tick … ping` | … and made a keepalive ping |
 //! | `TIME end` | the connection was dropped; a session without this line was cut off |
 //! | `= LINE` | a line of the transcript that is expected |
 //!
 //! # Time
 //!
-//! With `ticks waits` in the head, as a recorder writes it, the connection is told the time at the `wait` lines, as it
+//! With `ticks listed` in the head, as a recorder writes it, the connection is told the time at the `tick` lines, as it
 //! was when it was recorded, and at no other: an application that was busy elsewhere ran no deadline. Without, as it
-//! suits a session that is written by hand, it is told at each line, and at each deadline that it asks for.
+//! suits a session that is written by hand or captured elsewhere, it is also told at each line, and at each deadline that
+//! it asks for.
 //!
-//! One thing leaves no trace in the stream: an application that sends, and has not yet asked for a message that came, tells
-//! the connection the time although nothing is read and nothing waits to be written. A keepalive ping may then come later
-//! or earlier in the replay than it came, by as long as the message was held; where it shows in the recording, it is
-//! followed.
+//! What was read is heard at once, but for what the next tick says was not yet looked at, because it stood behind a message
+//! that the application had not asked for: that is heard at the line behind that tick.
 //!
 //! # What the application said
 //!
@@ -69,10 +70,11 @@
 //!
 //! - a pong with the payload of a ping that was not yet answered,
 //! - a Close frame behind a Close frame or a breach of the peer, and
-//! - a ping without a payload, after as much silence as [`Keepalive::interval`](crate::Keepalive::interval), or when the
-//!   machine has made one that was not yet written.
+//! - a ping without a payload for each tick that made one; without `ticks listed` also one after as much silence as
+//!   [`Keepalive::interval`](crate::Keepalive::interval), or when the machine now has made one that was not yet written.
 //!
-//! All else is the application's: an unasked pong, or a Close frame before the peer gave reason for one.
+//! All else is the application's: an unasked pong, or a Close frame before the peer gave reason for one. What waited to be
+//! written and never was is not known, but that it waited, and whether a Close frame was among it.
 
 mod align;
 mod application;
@@ -129,8 +131,8 @@ pub enum Ticks {
     /// At each line, and at each deadline that it asks for.
     #[default]
     Deadlines,
-    /// At the lines that say that it waits.
-    Waits,
+    /// At the lines that say so.
+    Listed,
 }
 
 /// What happened at one time.
@@ -156,23 +158,26 @@ pub enum Fact {
     Wrote(Bytes),
     /// Writing failed.
     WriteFailed,
-    /// The connection waits.
-    Waits(Wait),
+    /// The connection was told the time.
+    Tick(Tick),
     /// The connection was dropped.
     End,
 }
 
-/// What a connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// For something to read; all output has left.
-    Input,
-    /// For room to write so many bytes; it reads nothing meanwhile.
-    Output(usize),
-    /// For something to read, and for room to write so many bytes.
-    Both(usize),
-    /// For the stream to be flushed or shut down; it reads nothing meanwhile.
-    Flush,
+/// How a connection was told the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Nothing was read at the time, so that the peer's silence was no sign
+    /// ([`Connection::tick_unread`](crate::Connection::tick_unread)).
+    pub unread: bool,
+    /// How many bytes had been read that the connection had not looked at.
+    pub unheard: usize,
+    /// How many bytes waited to be written.
+    pub unsent: usize,
+    /// Whether nothing more could be said: its Close frame was queued, or the stream was lost.
+    pub closing: bool,
+    /// Whether it made a keepalive ping.
+    pub ping: bool,
 }
 
 impl Session {

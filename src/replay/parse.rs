@@ -5,7 +5,7 @@ use core::{error::Error, fmt, str::FromStr, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Fact, Line, Session, Ticks, Wait, head, write::FORMAT};
+use super::{Fact, Line, Session, Tick, Ticks, head, write::FORMAT};
 use crate::config::{Config, Negotiated, Role};
 
 /// Text that is not a session, and where.
@@ -94,7 +94,7 @@ impl Reader {
         match (key, value) {
             ("role", "client") => self.role = Some(Role::Client),
             ("role", "server") => self.role = Some(Role::Server),
-            ("ticks", "waits") => self.ticks = Some(Ticks::Waits),
+            ("ticks", "listed") => self.ticks = Some(Ticks::Listed),
             ("ticks", "deadlines") => self.ticks = Some(Ticks::Deadlines),
             _ => head::read(&mut self.session.config, &mut self.session.negotiated, key, value)
                 .ok_or("a key or a value that is not known")?,
@@ -123,24 +123,29 @@ fn fact(what: &str) -> Result<Fact, &'static str> {
         "< eof" => Fact::ReadEnd,
         "< failed" => Fact::ReadFailed,
         "> failed" => Fact::WriteFailed,
-        "wait <" => Fact::Waits(Wait::Input),
-        "wait |" => Fact::Waits(Wait::Flush),
+        "tick" => Fact::Tick(Tick::default()),
         "end" => Fact::End,
         what => match what.split_once(' ') {
             Some(("<", digits)) => Fact::Read(hex(digits)?),
             Some((">", digits)) => Fact::Wrote(hex(digits)?),
-            Some(("wait", what)) => Fact::Waits(wait(what).ok_or("a wait for nothing that is known")?),
+            Some(("tick", what)) => Fact::Tick(tick(what).ok_or("a tick of which something is not known")?),
             _ => return Err("neither bytes nor anything else that can happen"),
         },
     })
 }
 
-fn wait(what: &str) -> Option<Wait> {
-    match what.split_once(' ')? {
-        (">", count) => count.parse().ok().map(Wait::Output),
-        ("<>", count) => count.parse().ok().map(Wait::Both),
-        _ => None,
-    }
+/// What holds of a tick, in this order: `unread < COUNT > COUNT closing ping`.
+fn tick(what: &str) -> Option<Tick> {
+    let mut words = what.split_whitespace().peekable();
+    let unread = words.next_if_eq(&"unread").is_some();
+    let mut count = |sign| match words.next_if_eq(&sign) {
+        Some(_) => words.next()?.parse().ok(),
+        None => Some(0),
+    };
+    let (unheard, unsent) = (count("<")?, count(">")?);
+    let closing = words.next_if_eq(&"closing").is_some();
+    let ping = words.next_if_eq(&"ping").is_some();
+    words.next().is_none().then_some(Tick { unread, unheard, unsent, closing, ping })
 }
 
 /// Pairs of digits, with spaces anywhere between the digits.

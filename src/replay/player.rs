@@ -9,13 +9,12 @@ use core::{iter::Peekable, time::Duration};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
-    Entry, Fact, Line, Session, Ticks, Transcript, Wait, What,
+    Entry, Fact, Line, Session, Tick, Ticks, Transcript, What,
     align::{Said, differences},
     outbound::{Output, Written, control_frames, recorded, take_apart},
 };
 use crate::{
-    config::Role, connection::Connection, error::TimedOut, event::Event, frame::OpCode, receive::Receiver,
-    send::Sender,
+    config::Role, connection::Connection, error::TimedOut, event::Event, receive::Receiver, send::Sender,
 };
 
 /// Plays a session to its end.
@@ -27,13 +26,6 @@ pub(super) fn play(session: &Session) -> Transcript {
         player.line(line, session.lines.get(number + 1));
     }
     player.finish(unreadable)
-}
-
-/// Tells a sender the time, and perhaps that nothing was read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tick {
-    Read,
-    Unread,
 }
 
 /// Who had a frame queued.
@@ -48,6 +40,12 @@ pub(super) struct Player<'a> {
     pub(super) receiver: Receiver,
     pub(super) sender: Sender,
     input: BytesMut,
+    /// What was read and is not heard yet.
+    ahead: BytesMut,
+    /// How many bytes were heard, and how many will be before the next tick, which has this number.
+    heard: usize,
+    horizon: usize,
+    next_tick: Option<usize>,
     /// What was written and is not said again yet.
     pub(super) frames: Peekable<vec::IntoIter<Written>>,
     /// How many bytes were written, and how many of them the sender did not have yet.
@@ -62,9 +60,9 @@ pub(super) struct Player<'a> {
     is_abandoned: bool,
     /// The pings that were heard, and that the recording has not answered yet.
     pub(super) pings: Vec<Bytes>,
-    pub(super) heard_at: Duration,
-    /// Whether the machine was not told the time since.
-    is_news: bool,
+    pub(super) read_at: Duration,
+    /// How many keepalive pings the machine made then.
+    pub(super) keepalives: usize,
     deadline: Option<Duration>,
     /// What the machine said by itself, then and now, with the lines at which it does so now.
     pub(super) then: Vec<Said>,
@@ -93,6 +91,10 @@ impl<'a> Player<'a> {
             receiver,
             sender,
             input: BytesMut::new(),
+            ahead: BytesMut::new(),
+            heard: 0,
+            horizon: 0,
+            next_tick: None,
             frames: frames.into_iter().peekable(),
             written: 0,
             owed: 0,
@@ -101,8 +103,8 @@ impl<'a> Player<'a> {
             queued: 0,
             is_abandoned: false,
             pings: Vec::new(),
-            heard_at: Duration::ZERO,
-            is_news: false,
+            read_at: Duration::ZERO,
+            keepalives: 0,
             deadline: None,
             then: Vec::new(),
             now: Vec::new(),
@@ -111,8 +113,9 @@ impl<'a> Player<'a> {
             number: 0,
             entries: Vec::new(),
         };
+        player.look_ahead();
         if player.runs_deadlines() {
-            player.tick(Duration::ZERO, Tick::Read);
+            player.tick(Duration::ZERO, false);
         }
         player
     }
@@ -120,19 +123,20 @@ impl<'a> Player<'a> {
     fn line(&mut self, line: &Line, next: Option<&Line>) {
         let at = line.at;
         while let Some(deadline) = self.deadline.filter(|deadline| self.runs_deadlines() && *deadline < at) {
-            self.tick(deadline, Tick::Read);
+            self.tick(deadline, false);
             self.take(deadline);
             // A deadline that stays where it is would be met for ever.
             if self.deadline == Some(deadline) {
                 break;
             }
         }
+        if let Fact::Read(bytes) = &line.fact {
+            self.read_at = at;
+            self.ahead.extend_from_slice(bytes);
+        }
+        self.hear(at);
         match &line.fact {
-            Fact::Read(bytes) => {
-                (self.heard_at, self.is_news) = (at, true);
-                self.input.extend_from_slice(bytes);
-                self.receive(at);
-            }
+            Fact::Read(_) | Fact::End => {}
             Fact::ReadEnd => self.end(at, false),
             Fact::ReadFailed => self.end(at, true),
             Fact::Wrote(bytes) => {
@@ -144,14 +148,16 @@ impl<'a> Player<'a> {
                 self.note(at, What::Breaks);
                 self.abandon(at);
             }
-            Fact::Waits(wait) => self.wait(at, *wait),
-            Fact::End => {}
+            Fact::Tick(tick) => self.told(at, *tick),
         }
         // Lines of one time are one moment.
         if self.runs_deadlines() && next.is_none_or(|next| next.at > at) {
-            self.tick(at, Tick::Read);
+            self.tick(at, false);
         }
         self.take(at);
+        if self.next_tick == Some(self.number) {
+            self.look_ahead();
+        }
     }
 
     fn finish(mut self, unreadable: Option<usize>) -> Transcript {
@@ -182,22 +188,48 @@ impl<'a> Player<'a> {
         Transcript { entries: self.entries, output }
     }
 
-    /// Whether all output had left at some time after the machine last said something by itself: before it waits, and
-    /// where that is not recorded, before it reads on.
+    /// Whether all output had left at some time after the machine last said something by itself: at a tick, and where these
+    /// are not listed, before it reads on.
     fn was_due_to_leave(&self) -> bool {
         let (Some((said_at, _)), Some(number)) = (self.now.last(), self.lines_now.last()) else {
             return false;
         };
         let later = self.session.lines[*number..].iter().filter(|line| line.at > *said_at);
-        let waits_are_recorded = self.session.ticks == Ticks::Waits;
+        let ticks_are_listed = self.session.ticks == Ticks::Listed;
         later.take_while(|line| line.fact != Fact::WriteFailed).any(|line| match line.fact {
-            Fact::Waits(Wait::Input) => true,
-            Fact::Read(_) | Fact::ReadEnd | Fact::ReadFailed => !waits_are_recorded,
+            Fact::Tick(tick) => tick.unsent == 0,
+            Fact::Read(_) | Fact::ReadEnd | Fact::ReadFailed => !ticks_are_listed,
             _ => false,
         })
     }
 
-    /// Hears all that was read.
+    /// Finds out how much will have been heard at the next tick.
+    fn look_ahead(&mut self) {
+        let from = self.next_tick.map_or(0, |tick| tick + 1);
+        let mut read = self.heard + self.ahead.len();
+        (self.horizon, self.next_tick) = (usize::MAX, None);
+        for (number, line) in self.session.lines.iter().enumerate().skip(from) {
+            match &line.fact {
+                Fact::Read(bytes) => read += bytes.len(),
+                Fact::Tick(tick) => {
+                    (self.horizon, self.next_tick) = (read.saturating_sub(tick.unheard), Some(number));
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Hears what was read, as far as it will have been heard at the next tick.
+    fn hear(&mut self, at: Duration) {
+        let count = self.horizon.saturating_sub(self.heard).min(self.ahead.len());
+        if count > 0 {
+            self.heard += count;
+            self.input.unsplit(self.ahead.split_to(count));
+            self.receive(at);
+        }
+    }
+
     fn receive(&mut self, at: Duration) {
         while self.sender.timed_out().is_none() {
             let had_failed = self.receiver.error().is_some();
@@ -222,29 +254,19 @@ impl<'a> Player<'a> {
         self.input.clear();
     }
 
-    fn wait(&mut self, at: Duration, wait: Wait) {
-        if let Wait::Output(count) | Wait::Both(count) = wait {
-            self.say_what_waits(count, at);
+    /// The machine was told the time then, and so it is now.
+    fn told(&mut self, at: Duration, tick: Tick) {
+        self.take(at);
+        if tick.unsent > 0 {
+            self.say_what_waits(tick.unsent, at);
         }
-        if self.session.ticks == Ticks::Waits {
-            if self.is_news && self.was_told_before(at) {
-                self.tick(self.heard_at, Tick::Unread);
-            }
-            let is_reading = matches!(wait, Wait::Input | Wait::Both(_));
-            self.tick(at, if is_reading { Tick::Read } else { Tick::Unread });
+        if tick.closing && !self.sender.is_closed() {
+            self.say_close(at);
         }
-    }
-
-    /// Whether the machine knew the time when it last heard something, before this wait: what comes while the application
-    /// sends is held, and nothing is read or written then. It shows in a ping that would otherwise be too early.
-    fn was_told_before(&mut self, at: Duration) -> bool {
-        let (Some(ping), Some(keepalive)) = (self.frames.peek(), self.session.config.keepalive) else {
-            return false;
-        };
-        let is_keepalive = ping.frame.opcode == OpCode::Ping && ping.frame.payload.is_empty();
-        let is_early = ping.at < at.saturating_add(keepalive.interval)
-            && ping.at >= self.heard_at.saturating_add(keepalive.interval);
-        is_keepalive && is_early
+        // What is said in place of a frame that was begun has begun to leave, too.
+        self.take(at);
+        self.keepalives += usize::from(tick.ping);
+        self.tick(at, tick.unread);
     }
 
     fn end(&mut self, at: Duration, is_failure: bool) {
@@ -266,12 +288,11 @@ impl<'a> Player<'a> {
         self.listen(at);
     }
 
-    fn tick(&mut self, now: Duration, tick: Tick) {
+    fn tick(&mut self, now: Duration, is_unread: bool) {
         if self.sender.timed_out().is_some() {
             return;
         }
-        self.is_news = false;
-        if tick == Tick::Unread {
+        if is_unread {
             self.sender.excuse_silence(now);
         }
         match self.sender.tick(now, self.receiver.heard()) {

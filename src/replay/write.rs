@@ -2,7 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use super::{Fact, Line, Session, Ticks, Wait, head};
+use super::{Fact, Line, Session, Tick, Ticks, head};
 use crate::config::Role;
 
 /// The first line of every session.
@@ -12,8 +12,8 @@ impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{FORMAT}")?;
         writeln!(f, "role {}", if self.role == Role::Client { "client" } else { "server" })?;
-        if self.ticks == Ticks::Waits {
-            writeln!(f, "ticks waits")?;
+        if self.ticks == Ticks::Listed {
+            writeln!(f, "ticks listed")?;
         }
         head::write_negotiated(f, &self.negotiated)?;
         head::write_config(f, &self.config)?;
@@ -35,13 +35,21 @@ impl fmt::Display for Line {
             Fact::ReadFailed => f.write_str("< failed"),
             Fact::Wrote(bytes) => write!(f, "> {}", Hex(bytes)),
             Fact::WriteFailed => f.write_str("> failed"),
-            Fact::Waits(Wait::Input) => f.write_str("wait <"),
-            Fact::Waits(Wait::Output(count)) => write!(f, "wait > {count}"),
-            Fact::Waits(Wait::Both(count)) => write!(f, "wait <> {count}"),
-            Fact::Waits(Wait::Flush) => f.write_str("wait |"),
+            Fact::Tick(tick) => write_tick(f, tick),
             Fact::End => f.write_str("end"),
         }
     }
+}
+
+fn write_tick(f: &mut fmt::Formatter<'_>, tick: &Tick) -> fmt::Result {
+    f.write_str(if tick.unread { "tick unread" } else { "tick" })?;
+    for (sign, count) in [('<', tick.unheard), ('>', tick.unsent)] {
+        if count > 0 {
+            write!(f, " {sign} {count}")?;
+        }
+    }
+    f.write_str(if tick.closing { " closing" } else { "" })?;
+    f.write_str(if tick.ping { " ping" } else { "" })
 }
 
 /// A time in seconds, to the nanosecond.

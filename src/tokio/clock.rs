@@ -21,6 +21,11 @@ impl Clock {
         Self { start: Instant::now(), alarm: None }
     }
 
+    /// The same time, with an alarm of its own.
+    pub(super) const fn same(&self) -> Self {
+        Self { start: self.start, alarm: None }
+    }
+
     pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
     }

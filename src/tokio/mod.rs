@@ -70,6 +70,7 @@ mod sender;
 mod split;
 #[cfg(feature = "futures")]
 mod stream;
+mod ticks;
 #[cfg(feature = "tracing")]
 mod trace;
 #[cfg(not(feature = "tracing"))]

@@ -7,25 +7,23 @@ use core::{
     future::Future,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::{Buf, BytesMut};
 
-use super::{Ended, Error, block, clock::Clock, trace, view::View};
-use crate::{
-    connection::Connection,
-    error::{SendError, TimedOut},
-    event::Event,
+use super::{
+    Ended, Error, block,
+    clock::Clock,
+    ticks::{Hook, Told},
+    trace,
+    view::View,
 };
+use crate::{connection::Connection, error::SendError, event::Event};
 
 /// How many reads one poll makes, or how many messages it drops.
 pub(super) const TURNS: usize = 64;
-
-/// Whether the peer's silence counts.
-type Tick = fn(&mut Connection, Duration) -> Result<Option<Duration>, TimedOut>;
 
 /// The machine on its stream.
 #[derive(Debug)]
@@ -34,6 +32,8 @@ pub(super) struct Pump<T> {
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
     clock: Clock,
+    /// Whoever hears of each tick.
+    ticks: Hook,
     /// How much of the output the stream was made to pass on.
     flushed: u64,
     /// The stream was shut down for writing, or cannot be.
@@ -54,12 +54,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             connection,
             input,
             clock: Clock::new(),
+            ticks: Hook::default(),
             flushed,
             shut: false,
             broken: None,
             dropped: false,
             told: false,
         }
+    }
+
+    /// Takes its time from this clock from now on, and tells of each tick.
+    pub(super) fn tell_ticks(&mut self, clock: Clock, listen: impl FnMut(Told) + Send + Sync + 'static) {
+        self.clock = clock;
+        self.ticks = Hook::new(listen);
     }
 
     /// The next of what is asked for, or how it ended.
@@ -107,7 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Writes and keeps the deadlines without reading. Ready when the connection is over.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = self.poll_write(cx);
-        while !self.is_over() && self.poll_tick_with(cx, Connection::tick_unread).is_ready() {}
+        while !self.is_over() && self.poll_tick_with(cx, true).is_ready() {}
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -167,13 +174,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
 
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_tick_with(cx, Connection::tick)
+        self.poll_tick_with(cx, false)
     }
 
-    fn poll_tick_with(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
+    /// The peer's silence counts unless nothing is read.
+    fn poll_tick_with(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
+        let now = self.clock.now();
         let unsent = self.connection.unsent();
-        match tick(&mut self.connection, self.clock.now()) {
-            Ok(deadline) if self.connection.unsent() == unsent => self.clock.poll_until(deadline, cx),
+        let hook = self.ticks.prepare(&self.connection, &self.input);
+        let tick = if is_unread { Connection::tick_unread } else { Connection::tick };
+        let ticked = tick(&mut self.connection, now);
+        let is_quiet = self.connection.unsent() == unsent;
+        if let Some((listen, seen)) = hook {
+            listen(Told { now, is_unread, made_ping: ticked.is_ok() && !is_quiet, seen });
+        }
+        match ticked {
+            Ok(deadline) if is_quiet => self.clock.poll_until(deadline, cx),
             Ok(_) => Poll::Ready(()),
             Err(_) => {
                 self.dropped |= unsent > 0;

@@ -10,19 +10,21 @@ use std::{
     format,
     io::{self, IoSlice, Write},
     string::ToString,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use bytes::{Bytes, BytesMut};
 
-use super::{WebSocket, clock::Clock};
+use super::{
+    WebSocket,
+    clock::Clock,
+    ticks::{Seen, Told},
+};
 use crate::{
     config::Config,
-    replay::{Fact, Line, Session, Ticks, Wait},
+    replay::{Fact, Line, Session, Tick, Ticks},
 };
-
-/// What happens within this time happens in one poll: the runtime's clock is no finer.
-const MOMENT: Duration = Duration::from_millis(1);
 
 /// A stream, and a log of what is read from it and written to it. [`WebSocket::record`] makes one.
 ///
@@ -32,14 +34,18 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// A log that fails does not touch the connection: from its first error on nothing more is recorded. The error is kept
 /// for [`failure`](Self::failure) and [`finish`](Self::finish), and the recording lacks its last line, so that every
 /// replay of it says that it was cut off.
+///
+/// When the connection is told the time is recorded by the [`WebSocket`] that [`record`](WebSocket::record) has made, and
+/// by no other that is made of this stream: [`finish`](Self::finish) the recording before.
 pub struct Recorded<T, W: Write> {
     stream: T,
-    recorder: Recorder<W>,
+    recorder: Arc<Mutex<Recorder<W>>>,
+    failure: Arc<OnceLock<io::Error>>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
-    /// Writes what is read and written from now on to a log, as a session that can be
-    /// [replayed](crate::replay::Session::replay).
+    /// Writes what is read and written from now on to a log, and when the connection is told the time, as a session that
+    /// can be [replayed](crate::replay::Session::replay).
     ///
     /// Call it before anything else, with the configuration that the connection was made with: what was said before is
     /// not in the log, and what was received and not yet asked for is lost, as by [`into_parts`](Self::into_parts).
@@ -67,14 +73,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn record<W: Write + Unpin>(self, config: &Config, log: W) -> WebSocket<Recorded<T, W>> {
+    pub fn record<W>(self, config: &Config, log: W) -> WebSocket<Recorded<T, W>>
+    where
+        W: Write + Send + 'static,
+    {
         let (stream, connection, input) = self.into_parts();
-        let head = Session::new(connection.role(), config, connection.negotiated()).ticks(Ticks::Waits);
-        let mut recorder = Recorder::new(log, &head);
+        let head = Session::new(connection.role(), config, connection.negotiated()).ticks(Ticks::Listed);
+        let (clock, failure) = (Clock::new(), Arc::default());
+        let mut recorder = Recorder::new(log, clock.same(), Arc::clone(&failure));
+        recorder.write(&head.to_string());
+        recorder.heard_before = connection.received().bytes;
         if !input.is_empty() {
-            recorder.line(Fact::Read(Bytes::copy_from_slice(&input)));
+            recorder.read_bytes(&input);
         }
-        WebSocket::from_parts(Recorded { stream, recorder }, connection, input)
+        let recorder = Arc::new(Mutex::new(recorder));
+        let listener = Arc::clone(&recorder);
+        let mut websocket = WebSocket::from_parts(Recorded { stream, recorder, failure }, connection, input);
+        websocket.driver.pump.tell_ticks(clock, move |told| lock(&listener).tick(&told));
+        websocket
     }
 }
 
@@ -85,21 +101,29 @@ impl<T, W: Write> Recorded<T, W> {
     }
 
     /// Why the recording is not complete, if it is not.
-    pub const fn failure(&self) -> Option<&io::Error> {
-        self.recorder.failure.as_ref()
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.get()
     }
 
     /// Ends the recording, and takes it apart: the stream, and the log.
     ///
     /// The log is an error if it failed at any time.
-    pub fn finish(mut self) -> (T, io::Result<W>) {
-        self.recorder.end();
-        let log = match self.recorder.failure.take() {
-            Some(error) => Err(error),
-            None => self.recorder.log.take().ok_or_else(|| io::ErrorKind::Other.into()),
-        };
-        (self.stream, log)
+    pub fn finish(self) -> (T, io::Result<W>) {
+        let Self { stream, recorder, failure } = self;
+        let mut locked = lock(&recorder);
+        locked.end();
+        let log = locked.log.take();
+        drop(locked);
+        // Nobody else can tell of the failure any more.
+        drop(recorder);
+        let error = || Arc::into_inner(failure).and_then(OnceLock::into_inner);
+        (stream, log.ok_or_else(|| error().unwrap_or_else(|| io::ErrorKind::Other.into())))
     }
+}
+
+/// The stream and the machine are in one hand, so that nobody waits here.
+fn lock<W: Write>(recorder: &Mutex<Recorder<W>>) -> MutexGuard<'_, Recorder<W>> {
+    recorder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: fmt::Debug, W: Write> fmt::Debug for Recorded<T, W> {
@@ -109,7 +133,7 @@ impl<T: fmt::Debug, W: Write> fmt::Debug for Recorded<T, W> {
     }
 }
 
-impl<T: AsyncRead + Unpin, W: Write + Unpin> AsyncRead for Recorded<T, W> {
+impl<T: AsyncRead + Unpin, W: Write> AsyncRead for Recorded<T, W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -117,15 +141,15 @@ impl<T: AsyncRead + Unpin, W: Write + Unpin> AsyncRead for Recorded<T, W> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.recorder.read(&polled, &buf.filled()[before..]);
+        lock(&self.recorder).read(&polled, &buf.filled()[before..]);
         polled
     }
 }
 
-impl<T: AsyncWrite + Unpin, W: Write + Unpin> AsyncWrite for Recorded<T, W> {
+impl<T: AsyncWrite + Unpin, W: Write> AsyncWrite for Recorded<T, W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.recorder.wrote(&polled, &[IoSlice::new(bytes)]);
+        lock(&self.recorder).wrote(&polled, &[IoSlice::new(bytes)]);
         polled
     }
 
@@ -135,7 +159,7 @@ impl<T: AsyncWrite + Unpin, W: Write + Unpin> AsyncWrite for Recorded<T, W> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.recorder.wrote(&polled, slices);
+        lock(&self.recorder).wrote(&polled, slices);
         polled
     }
 
@@ -145,72 +169,51 @@ impl<T: AsyncWrite + Unpin, W: Write + Unpin> AsyncWrite for Recorded<T, W> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        match &polled {
-            Poll::Ready(Err(_)) => self.recorder.line(Fact::WriteFailed),
-            // What could not even be written is the reason to wait.
-            _ if self.recorder.is_output_stuck() => {}
-            Poll::Ready(Ok(())) => self.recorder.unstick(),
-            Poll::Pending => self.recorder.stick(Wait::Flush),
+        if matches!(polled, Poll::Ready(Err(_))) {
+            lock(&self.recorder).line(Fact::WriteFailed);
         }
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
-        if polled.is_pending() {
-            self.recorder.stick(Wait::Flush);
-        }
-        polled
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 /// The log, and what is known and not yet written to it.
 ///
-/// Of a run of waits the first and the last are written: at those between the machine does nothing, or else it would have
-/// something to write. Where that could not leave, each is written, but for those of one moment.
+/// Of a run of equal ticks with nothing between them the first and the last are written, and that is exact. All that a tick
+/// looks at, besides the time, is what was heard, what has left, what waits, and whether it is closing, and none of it
+/// changes within a run: each change takes a line of its own, or makes another tick. The first tick of the run sees
+/// what is new and sets the deadlines by it. One between would change something only if it made a ping, which is no part of
+/// a run, or ended the connection, which no tick comes behind; or, where nothing is read, by moving the beginning of the
+/// silence, which the last one moves again.
 struct Recorder<W: Write> {
     /// `None` when it has failed or ended.
     log: Option<W>,
-    failure: Option<io::Error>,
+    failure: Arc<OnceLock<io::Error>>,
+    /// The same time as the connection has.
     clock: Clock,
     has_ended: bool,
-    /// The run of waits that is written last, with the last one written, and the latest one of all.
-    run: Option<(Wait, Duration)>,
+    /// How many bytes were read, and how many the connection had heard before.
+    read: u64,
+    heard_before: u64,
+    /// The run of ticks that is written last, and the latest of them if it is not written.
+    run: Option<Tick>,
     latest: Option<Duration>,
-    /// What the stream was last found not to do yet, and when: the connection waits for that alone unless it goes on to
-    /// read.
-    stuck: Option<(Wait, Duration)>,
 }
 
 impl<W: Write> Recorder<W> {
-    fn new(log: W, head: &Session) -> Self {
-        let clock = Clock::new();
-        let mut recorder = Self {
-            log: Some(log),
-            failure: None,
-            clock,
-            has_ended: false,
-            run: None,
-            latest: None,
-            stuck: None,
-        };
-        recorder.write(&head.to_string());
-        recorder
+    const fn new(log: W, clock: Clock, failure: Arc<OnceLock<io::Error>>) -> Self {
+        let (read, heard_before) = (0, 0);
+        Self { log: Some(log), failure, clock, has_ended: false, read, heard_before, run: None, latest: None }
     }
 
     fn read(&mut self, polled: &Poll<io::Result<()>>, bytes: &[u8]) {
-        let now = self.clock.now();
-        if self.stuck.is_some_and(|(_, stuck)| now - stuck >= MOMENT) {
-            self.unstick();
-        }
-        let wait = match self.stuck.take() {
-            Some((Wait::Output(count), _)) => Wait::Both(count),
-            _ => Wait::Input,
-        };
         match polled {
-            Poll::Pending => self.wait(wait, now),
+            Poll::Pending => {}
             Poll::Ready(Err(_)) => self.line(Fact::ReadFailed),
-            Poll::Ready(Ok(())) if !bytes.is_empty() => self.line(Fact::Read(Bytes::copy_from_slice(bytes))),
+            Poll::Ready(Ok(())) if !bytes.is_empty() => self.read_bytes(bytes),
             Poll::Ready(Ok(())) if self.has_ended => {}
             Poll::Ready(Ok(())) => {
                 self.has_ended = true;
@@ -219,9 +222,14 @@ impl<W: Write> Recorder<W> {
         }
     }
 
+    fn read_bytes(&mut self, bytes: &[u8]) {
+        self.read += bytes.len() as u64;
+        self.line(Fact::Read(Bytes::copy_from_slice(bytes)));
+    }
+
     fn wrote(&mut self, polled: &Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) {
         match polled {
-            Poll::Pending => self.stick(Wait::Output(slices.iter().map(|slice| slice.len()).sum())),
+            Poll::Pending => {}
             Poll::Ready(Ok(0) | Err(_)) => self.line(Fact::WriteFailed),
             Poll::Ready(Ok(len)) => {
                 let mut bytes = BytesMut::with_capacity(*len);
@@ -233,45 +241,43 @@ impl<W: Write> Recorder<W> {
         }
     }
 
-    /// The stream takes no more output, or has not yet flushed it.
-    fn stick(&mut self, wait: Wait) {
-        let now = self.clock.now();
-        if self.stuck.is_some_and(|(_, stuck)| now - stuck >= MOMENT) {
-            self.unstick();
-        }
-        self.stuck = Some((wait, now));
-    }
-
-    fn is_output_stuck(&self) -> bool {
-        matches!(self.stuck, Some((Wait::Output(_), _)))
-    }
-
-    fn unstick(&mut self) {
-        if let Some((wait, at)) = self.stuck.take() {
-            self.wait(wait, at);
-        }
-    }
-
-    fn wait(&mut self, wait: Wait, at: Duration) {
-        if self.run.is_some_and(|(run, since)| run == wait && (wait == Wait::Input || at - since < MOMENT)) {
-            self.latest = Some(at);
+    fn tick(&mut self, told: &Told) {
+        let tick = Tick {
+            unread: told.is_unread,
+            unheard: self.unheard(&told.seen),
+            unsent: told.seen.unsent,
+            closing: told.seen.is_closing,
+            ping: told.made_ping,
+        };
+        if self.run == Some(tick) {
+            self.latest = Some(told.now);
             return;
         }
         self.flush_run();
-        self.run = Some((wait, at));
-        self.write(&format!("{}\n", Line { at, fact: Fact::Waits(wait) }));
+        self.run = Some(tick).filter(|tick| !tick.ping);
+        self.write_line(told.now, Fact::Tick(tick));
+    }
+
+    /// What was read and not looked at. Of what is left of the input some may be a part of a frame that was, and of what was
+    /// not looked at some is gone, if it came behind the last frame.
+    fn unheard(&self, seen: &Seen) -> usize {
+        let heard = seen.heard - self.heard_before;
+        seen.left.min(self.read.saturating_sub(heard) as usize)
     }
 
     fn flush_run(&mut self) {
-        if let (Some((wait, _)), Some(at)) = (self.run.take(), self.latest.take()) {
-            self.write(&format!("{}\n", Line { at, fact: Fact::Waits(wait) }));
+        if let (Some(tick), Some(at)) = (self.run.take(), self.latest.take()) {
+            self.write_line(at, Fact::Tick(tick));
         }
     }
 
     fn line(&mut self, fact: Fact) {
-        self.unstick();
         self.flush_run();
-        self.write(&format!("{}\n", Line { at: self.clock.now(), fact }));
+        self.write_line(self.clock.now(), fact);
+    }
+
+    fn write_line(&mut self, at: Duration, fact: Fact) {
+        self.write(&format!("{}\n", Line { at, fact }));
     }
 
     fn write(&mut self, text: &str) {
@@ -288,7 +294,7 @@ impl<W: Write> Recorder<W> {
     /// Writes to the log; its first error is its last.
     fn attempt(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) {
         if let Some(Err(error)) = self.log.as_mut().map(write) {
-            self.failure = Some(error);
+            let _ = self.failure.set(error);
             self.log = None;
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sansocket::{
     Compress, Compression, Config, Keepalive, Limits, Negotiated, Role,
     deflate::{Params, WindowBits},
-    replay::{Fact, Line, Session, Ticks, Wait},
+    replay::{Fact, Line, Session, Tick, Ticks},
 };
 
 const HEAD: &str = "sansocket session 1\nrole server\n";
@@ -42,10 +42,16 @@ fn every_line_that_cannot_be_read_is_refused_with_its_number() {
         ("+deflate fast", "line 3: a key or a value that is not known"),
         ("+0.5\n", "line 3: neither bytes nor anything else that can happen"),
         ("+0.5 ? 00\n", "line 3: neither bytes nor anything else that can happen"),
-        ("+0.5 wait ?\n", "line 3: a wait for nothing that is known"),
-        ("+0.5 wait >\n", "line 3: a wait for nothing that is known"),
-        ("+0.5 wait <> -1\n", "line 3: a wait for nothing that is known"),
-        ("+0.5 wait < 1\n", "line 3: a wait for nothing that is known"),
+        ("+0.5 ticks\n", "line 3: neither bytes nor anything else that can happen"),
+        ("+0.5 tick ?\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick >\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick < -1\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick > 1 < 1\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick > 1 unread\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick ping closing\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick ping ping\n", "line 3: a tick of which something is not known"),
+        ("+0.5 tick <1\n", "line 3: a tick of which something is not known"),
+        ("+ticks waits", "line 3: a key or a value that is not known"),
         ("+0.5 <\n", "line 3: neither bytes nor anything else that can happen"),
         ("+0.5 < 8\n", "line 3: bytes that are not pairs of hexadecimal digits"),
         ("+0.5 > zz\n", "line 3: bytes that are not pairs of hexadecimal digits"),
@@ -70,13 +76,15 @@ fn every_line_that_cannot_be_read_is_refused_with_its_number() {
 fn a_session_is_read_as_it_reads() {
     let session: Session = "sansocket session 1\r
 role client
-ticks waits
+ticks listed
 # Whitespace parts digits, and nothing else.
 
 keepalive none
 compression.when above 7
 0 < 81 05 48 656c6C 6f
-1.5 wait <> 7
+1.5 tick  < 3 > 7 closing
+1.5 tick unread ping
+1.5 tick
 1.500000001 > failed
 2 < eof
 2 end
@@ -87,14 +95,22 @@ compression.when above 7
     .unwrap();
     let line = |nanos, fact| Line { at: Duration::from_nanos(nanos), fact };
     assert_eq!(session.role, Role::Client);
-    assert_eq!(session.ticks, Ticks::Waits);
+    assert_eq!(session.ticks, Ticks::Listed);
     assert_eq!(session.config.keepalive, None);
     assert_eq!(session.config.compression.when, Compress::Above(7));
     assert_eq!(
         session.lines,
         [
             line(0, Fact::Read(Bytes::from_static(b"\x81\x05Hello"))),
-            line(1_500_000_000, Fact::Waits(Wait::Both(7))),
+            line(
+                1_500_000_000,
+                Fact::Tick(Tick { unread: false, unheard: 3, unsent: 7, closing: true, ping: false })
+            ),
+            line(
+                1_500_000_000,
+                Fact::Tick(Tick { unread: true, unheard: 0, unsent: 0, closing: false, ping: true })
+            ),
+            line(1_500_000_000, Fact::Tick(Tick::default())),
             line(1_500_000_001, Fact::WriteFailed),
             line(2_000_000_000, Fact::ReadEnd),
             line(2_000_000_000, Fact::End),
@@ -111,8 +127,8 @@ fn the_head_names_what_differs_from_the_default_and_nothing_else() {
     let mut negotiated = Negotiated::default();
     negotiated.subprotocol = Some("chat".into());
     negotiated.deflate = Some(Params::new().client_max_window_bits(WindowBits::new(9).unwrap()));
-    let session = Session::new(Role::Server, &config, &negotiated).ticks(Ticks::Waits);
-    let text = "sansocket session 1\nrole server\nticks waits\nsubprotocol chat\ndeflate client_max_window_bits=9\n\
+    let session = Session::new(Role::Server, &config, &negotiated).ticks(Ticks::Listed);
+    let text = "sansocket session 1\nrole server\nticks listed\nsubprotocol chat\ndeflate client_max_window_bits=9\n\
                 limits.ratio 7\nkeepalive 2.500000000 1.000000000\n\n";
     assert_eq!(session.to_string(), text);
     let plain = Session::new(Role::Client, &Config::new(), &Negotiated::default());
@@ -159,14 +175,16 @@ fn negotiations() -> impl Strategy<Value = Negotiated> {
 
 fn facts() -> impl Strategy<Value = Fact> {
     let bytes = || prop::collection::vec(any::<u8>(), 1..40).prop_map(Bytes::from);
+    let counts = || prop_oneof![Just(0), 1..9_usize, any::<usize>()];
     prop_oneof![
-        bytes().prop_map(Fact::Read),
-        bytes().prop_map(Fact::Wrote),
-        Just(Fact::ReadEnd),
-        Just(Fact::ReadFailed),
-        Just(Fact::WriteFailed),
-        prop::sample::select(vec![Wait::Input, Wait::Output(3), Wait::Both(300), Wait::Flush])
-            .prop_map(Fact::Waits),
+        1 => bytes().prop_map(Fact::Read),
+        1 => bytes().prop_map(Fact::Wrote),
+        1 => Just(Fact::ReadEnd),
+        1 => Just(Fact::ReadFailed),
+        1 => Just(Fact::WriteFailed),
+        3 => (any::<bool>(), counts(), counts(), any::<bool>(), any::<bool>()).prop_map(|(unread, unheard, unsent, closing, ping)| {
+            Fact::Tick(Tick { unread, unheard, unsent, closing, ping })
+        }),
     ]
 }
 
@@ -174,7 +192,7 @@ fn facts() -> impl Strategy<Value = Fact> {
 pub(crate) fn sessions() -> impl Strategy<Value = Session> {
     let lines = prop::collection::vec((0..40_000_000_000_u64, facts()), 0..12);
     let roles = prop::sample::select(vec![Role::Client, Role::Server]);
-    let ticks = prop::sample::select(vec![Ticks::Deadlines, Ticks::Waits]);
+    let ticks = prop::sample::select(vec![Ticks::Deadlines, Ticks::Listed]);
     (roles, ticks, configs(), negotiations(), lines, any::<bool>()).prop_map(
         |(role, ticks, config, negotiated, lines, ends)| {
             let mut session = Session::new(role, &config, &negotiated).ticks(ticks);
@@ -196,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(lines in prop::collection::vec("[0-9a-f.<>= weoflimts|]{0,20}", 0..8)) {
+    fn any_text_is_read_or_refused(lines in prop::collection::vec("[0-9a-f.<>= eoflimtskcunrdpg]{0,20}", 0..8)) {
         let _ = format!("{HEAD}{}", lines.join("\n")).parse::<Session>();
     }
 

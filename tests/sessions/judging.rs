@@ -3,13 +3,13 @@
 use sansocket::replay::{Session, Transcript};
 
 /// The transcript of a session whose lines are parted by semicolons.
-fn replay(session: &str) -> Transcript {
+pub(crate) fn replay(session: &str) -> Transcript {
     let text = format!("sansocket session 1\n{}", session.replace("; ", "\n"));
     text.parse::<Session>().unwrap_or_else(|error| panic!("{error}\n{text}")).replay()
 }
 
 /// Holds the transcript against these lines, in whole seconds.
-fn check(session: &str, expected: &[&str]) {
+pub(crate) fn check(session: &str, expected: &[&str]) {
     let shorten = |line: String| {
         let (time, what) = line.split_once(' ').unwrap();
         let (whole, decimals) = time.split_once('.').unwrap();
@@ -21,7 +21,7 @@ fn check(session: &str, expected: &[&str]) {
 }
 
 #[test]
-fn without_waits_each_deadline_is_met() {
+fn where_ticks_are_not_listed_each_deadline_is_met() {
     check(
         "role server; keepalive 10 5; 7 < 8180 00000000; 40 end",
         &["7 hears text 0", "17 says ping 0", "22 expires Pong: no answer to a keepalive ping in time"],
@@ -54,30 +54,6 @@ fn pings_that_are_shown_are_answered_by_the_application() {
 }
 
 #[test]
-fn with_waits_no_other_moment_counts() {
-    let waits = "role server; ticks waits; keepalive 10 5";
-    check(&format!("{waits}; 0 wait <; 40 end"), &[]);
-    check(&format!("{waits}; 0 wait <; 40 wait <; 40 end"), &["40 says ping 0"]);
-    check(
-        &format!("{waits}; 0 wait <; 40 wait <; 40 > 8900; 46 wait <; 46 end"),
-        &["40 says ping 0", "46 expires Pong: no answer to a keepalive ping in time"],
-    );
-    // It was told the time when it heard something while the application sent: the ping would be too early.
-    let held = format!("{waits}; 0 wait <; 1 < 8180 00000000; 3 wait <; 11 wait <; 11 > 8900; 11 wait <");
-    assert!(replay(&format!("{held}; 12 end")).is_faithful());
-    assert!(
-        replay(&format!("{held}; 12 < 8a80 00000000; 12 wait <; 22 wait <; 22 > 8900; 22 end")).is_faithful()
-    );
-    // It was not: the ping comes when it is due, or is the application's.
-    let news = format!("{waits}; 0 wait <; 1 < 8180 00000000; 3 wait <");
-    check(&format!("{news}; 12 wait <; 13 wait <; 13 > 8900; 13 end"), &["1 hears text 0", "13 says ping 0"]);
-    check(&format!("{news}; 5 > 8900; 12 wait <; 12 end"), &["1 hears text 0", "5 sends ping 0"]);
-    // Who reads nothing holds no silence against the peer.
-    check(&format!("{waits}; 0 wait <; 40 wait |; 49 wait <; 49 end"), &[]);
-    check(&format!("{waits}; 0 wait <; 40 wait |; 50 wait <; 50 end"), &["50 says ping 0"]);
-}
-
-#[test]
 fn the_closing_handshake_has_its_time() {
     check(
         "role server; close_timeout 2; 1 > 880203e8; 9 end",
@@ -105,27 +81,27 @@ fn the_closing_handshake_has_its_time() {
 
 #[test]
 fn output_that_does_not_move_is_replayed() {
-    let waits = "role server; ticks waits; keepalive 10 5";
+    let ticks = "role server; ticks listed; keepalive 10 5";
     // A part of a frame has left.
     check(
-        &format!("{waits}; 0 > 8105 4865; 0 wait > 3; 15 wait > 3; 15 end"),
+        &format!("{ticks}; 0 > 8105 4865; 0 tick unread > 3; 15 tick unread > 3; 15 end"),
         &["0 begins text of 5 bytes", "15 expires Write: no output taken by the peer in time"],
     );
     // Nothing has left at all.
     check(
-        &format!("{waits}; 0 wait > 9; 15 wait > 9; 15 end"),
+        &format!("{ticks}; 0 tick unread > 9; 15 tick unread > 9; 15 end"),
         &["15 expires Write: no output taken by the peer in time"],
     );
     // A flush that sticks is no output.
-    check(&format!("{waits}; 0 wait |; 15 wait |; 15 end"), &[]);
+    check(&format!("{ticks}; 0 tick unread; 15 tick unread; 15 end"), &[]);
     // A ping that was made in time leaves late, behind what waited and after a sign of life.
-    let late = "0 wait <; 5 < 8180 00000000; 6 wait <; 20 > 8104; 20 wait <> 4; 24 < 8180 00000000; 24 > 61616161 8900";
+    let late = "0 tick; 5 < 8180 00000000; 6 tick; 20 > 8104; 20 tick > 4 ping; 24 < 8180 00000000; 24 > 61616161 8900";
     check(
-        &format!("{waits}; {late}; 24 end"),
+        &format!("{ticks}; {late}; 24 end"),
         &["5 hears text 0", "20 sends text 4 \"aaaa\"", "20 says ping 0", "24 hears text 0"],
     );
     // What is written in the end was what waited.
-    check(&format!("{waits}; 0 wait <> 3; 5 > 810161; 5 wait <; 6 end"), &["0 sends text 1 \"a\""]);
+    check(&format!("{ticks}; 0 tick > 3; 5 > 810161; 5 tick; 6 end"), &["0 sends text 1 \"a\""]);
 }
 
 #[test]
@@ -141,12 +117,12 @@ fn what_the_machine_says_is_compared() {
         ],
     );
     // Missing: the connection waited, or read on, without it.
-    for later in ["wait <", "< 8a80 00000000"] {
+    for later in ["tick", "< 8a80 00000000"] {
         let lines = replay(&format!("{ping}; 2 {later}; 2 end")).lines();
         assert_eq!(lines.last().unwrap(), "1.000000000 differs then nothing, now pong 1 \"a\"", "{later}");
     }
     // Not missing: it had no time to leave.
-    for later in ["wait <> 3", "wait > 3", "> failed", "> failed; 3 wait <"] {
+    for later in ["tick > 3", "tick unread > 3", "> failed", "> failed; 3 tick"] {
         assert!(replay(&format!("{ping}; 2 {later}; 3 end")).is_faithful(), "{later}");
     }
     // Superfluous: answered twice. Whoever sends an unasked pong might say the same, so it is his.
@@ -162,19 +138,24 @@ fn what_the_machine_says_is_compared() {
         lines.lines().last().unwrap(),
         "1.000000000 differs then close 1007 \"\", now close 1002 \"frame from a client without a masking key\""
     );
-    // Superfluous: a keepalive ping that is not made any more, as it seems.
-    let waits = "role server; ticks waits; keepalive 10 5; 0 wait <";
+    // Superfluous: a keepalive ping that is not made any more.
+    let ticks = "role server; ticks listed; keepalive 10 5; 3 tick; 12 tick ping";
     assert_eq!(
-        replay(&format!("{waits}; 12 > 8900; 12 end")).lines(),
+        replay(&format!("{ticks}; 12 > 8900; 12 end")).lines(),
         ["12.000000000 differs then ping 0, now nothing"]
     );
     assert_eq!(
-        replay(&format!("{waits}; 12 > 8900; 13 < 8980 00000000; 13 > 8a00; 13 end")).lines()[2..],
+        replay(&format!("{ticks}; 12 > 8900; 13 < 8980 00000000; 13 > 8a00; 13 end")).lines()[2..],
         ["12.000000000 differs then ping 0, now nothing"]
+    );
+    // Missing: one that was not made then.
+    assert_eq!(
+        replay("role server; ticks listed; keepalive 10 5; 0 tick; 12 tick; 13 tick; 13 end").lines()[1..],
+        ["12.000000000 differs then nothing, now ping 0"]
     );
     // One of three is wrong, and the others are what they were.
     let pings = "role server; 1 < 8981 00000000 61 8981 00000000 62 8981 00000000 63";
-    let lines = replay(&format!("{pings}; 1 > 8a0161 8a0163; 2 wait <; 2 end")).lines();
+    let lines = replay(&format!("{pings}; 1 > 8a0161 8a0163; 2 tick; 2 end")).lines();
     assert_eq!(lines[6..], ["1.000000000 differs then nothing, now pong 1 \"b\""]);
 }
 
@@ -296,8 +277,9 @@ fn a_stream_that_fails_is_given_up() {
     );
     // Frames of ours that were given up are not missed: neither one that waits behind a pong now, and did not then.
     assert!(replay("role server; 1 < 8980 00000000; 1 > 810161 8a; 2 > failed; 2 end").is_faithful());
-    let waits = "role server; ticks waits; keepalive 10 5; 0 wait <";
-    let given_up = format!("{waits}; 1 > 8104 61; 1 wait <> 3; 11 wait <> 5; 16 wait <> 5; 16 end");
+    let ticks = "role server; ticks listed; keepalive 10 5; 0 tick";
+    let given_up =
+        format!("{ticks}; 1 > 8104 61; 1 tick > 3; 11 tick > 3 ping; 11 tick > 5; 16 tick > 5; 16 end");
     assert!(replay(&given_up).is_faithful(), "{}", replay(&given_up));
 }
 

@@ -78,7 +78,7 @@ async fn a_session_is_written_line_by_line() {
     let (mut server, peer, log) = server(b"\x81\x81\0\0\0\0a", usize::MAX);
     assert_eq!(
         log.text().lines().collect::<Vec<_>>()[..3],
-        ["sansocket session 1", "role server", "ticks waits"]
+        ["sansocket session 1", "role server", "ticks listed"]
     );
     assert_eq!(at_once(server.recv()).unwrap(), Some("a".into()));
     assert!(timeout(SECOND, server.recv()).await.is_err());
@@ -92,9 +92,9 @@ async fn a_session_is_written_line_by_line() {
         log.lines(),
         [
             "0.000000000 < 81810000000061",
-            "0.000000000 wait <",
-            // The last wait of the run.
-            "1.000000000 wait <",
+            "0.000000000 tick",
+            // The last tick of the run.
+            "1.000000000 tick",
             "1.000000000 > 810162",
             "1.000000000 < 888237fa213d3412",
             "1.000000000 > 880203e8",
@@ -144,9 +144,9 @@ async fn only_what_the_stream_took_is_written_and_all_of_a_write_in_pieces() {
     assert_eq!(log.lines()[3], format!("0.000000000 > 827e1388{}", "07".repeat(5000)));
 }
 
-/// The first and the last of a run of waits are what a replay needs.
+/// The first and the last of a run of ticks are what a replay needs.
 #[tokio::test(start_paused = true)]
-async fn waits_are_written_where_they_begin_and_end() {
+async fn runs_of_ticks_are_written_where_they_begin_and_end() {
     let (mut server, peer, log) = server(b"", usize::MAX);
     for _ in 0..5 {
         assert!(timeout(SECOND, server.recv()).await.is_err());
@@ -155,7 +155,7 @@ async fn waits_are_written_where_they_begin_and_end() {
     assert_eq!(at_once(server.recv()).unwrap(), Some("a".into()));
     assert_eq!(
         log.lines(),
-        ["0.000000000 wait <", "5.000000000 wait <", "5.000000000 < 818137fa213d56"].map(String::from),
+        ["0.000000000 tick", "5.000000000 tick", "5.000000000 < 818137fa213d56"].map(String::from),
     );
 }
 
@@ -167,7 +167,7 @@ async fn what_sticks_is_told_apart() {
     at_once(both.feed("a")).unwrap();
     assert!(timeout(SECOND, both.recv()).await.is_err());
     drop(both);
-    assert_eq!(log.lines()[0], "0.000000000 wait <> 3");
+    assert_eq!(log.lines()[0], "0.000000000 tick > 3");
     // Output that does not leave, while a message is held.
     let (mut held, peer, log) = server(b"\x81\x81\0\0\0\0a", usize::MAX);
     peer.stop_reading();
@@ -175,13 +175,66 @@ async fn what_sticks_is_told_apart() {
     advance(SECOND).await;
     assert!(poll_once(held.flush()).is_pending());
     drop(held);
-    assert_eq!(log.lines()[1..3], ["0.000000000 wait > 3", "1.000000000 wait > 3"]);
+    assert_eq!(log.lines()[1..3], ["0.000000000 tick unread > 3", "1.000000000 tick unread > 3"]);
     // Output that has left, and is not flushed.
     let (mut flushing, peer, log) = server(b"", usize::MAX);
     peer.stick_flush(true);
     assert!(poll_once(flushing.send("b")).is_pending());
     drop(flushing);
-    assert_eq!(log.lines()[..2], ["0.000000000 > 810162", "0.000000000 wait <"]);
+    assert_eq!(log.lines()[..2], ["0.000000000 > 810162", "0.000000000 tick"]);
+}
+
+/// The connection is told the time where the stream is not touched: a message is held, and nothing is to be written.
+#[tokio::test(start_paused = true)]
+async fn ticks_without_a_trace_in_the_stream_are_written() {
+    let (mut server, peer, log) = server(b"", usize::MAX);
+    peer.put(*b"\x81\x81\0\0\0\0a\x89\x81\0\0\0\0b");
+    peer.stick_flush(true);
+    assert!(timeout(3 * SECOND, server.send("c")).await.is_err());
+    assert!(timeout(3 * SECOND, server.flush()).await.is_err());
+    peer.stick_flush(false);
+    assert_eq!(at_once(server.recv()).unwrap(), Some("a".into()));
+    assert!(timeout(11 * SECOND, server.recv()).await.is_err());
+    drop(server);
+    assert_eq!(
+        log.lines(),
+        [
+            "0.000000000 > 810163",
+            "0.000000000 < 8181000000006189810000000062",
+            "0.000000000 tick unread < 7",
+            "6.000000000 tick unread < 7",
+            "6.000000000 > 8a0162",
+            "6.000000000 tick",
+            "10.000000000 tick",
+            "16.000000000 tick ping",
+            "16.000000000 > 8900",
+            "16.000000000 tick",
+            "17.000000000 tick",
+            "17.000000000 end",
+        ]
+    );
+    let transcript = log.text().parse::<Session>().unwrap().replay();
+    assert!(transcript.is_faithful(), "{transcript}");
+    assert!(transcript.to_string().contains("16.000000000 says ping 0"), "{transcript}");
+}
+
+/// What was heard before the recording is not in it.
+#[tokio::test(start_paused = true)]
+async fn a_recording_that_begins_late_counts_from_there() {
+    let (io, wire) = transport();
+    let (log, config, peer) = (Log::new(usize::MAX), config(), Peer::new(wire, Role::Client));
+    let connection = Connection::server(&config, Negotiated::default());
+    let mut server = WebSocket::from_parts(io, connection, BytesMut::new());
+    peer.text("before");
+    assert_eq!(at_once(server.recv()).unwrap(), Some("before".into()));
+    let mut server = server.record(&config, log.clone());
+    peer.put(*b"\x81\x81\0\0\0\0a\x89\x81\0\0\0\0b\x81");
+    peer.stop_reading();
+    assert!(poll_once(server.send("c")).is_pending());
+    assert_eq!(at_once(server.recv()).unwrap(), Some("a".into()));
+    assert!(poll_once(server.recv()).is_pending());
+    drop(server);
+    assert_eq!(log.lines()[1..3], ["0.000000000 tick unread < 8 > 3", "0.000000000 tick < 1 > 6"]);
 }
 
 /// An application that was busy ran no deadline, and its replay runs none.
@@ -298,4 +351,21 @@ async fn a_recording_can_be_finished_and_the_stream_used_again() {
     let mut server = WebSocket::from_parts(stream, connection, input);
     at_once(server.send("b")).unwrap();
     assert_eq!(peer.heard(), ["text b"]);
+}
+
+/// What is left of the input is not all unheard, and what was not looked at is not all left.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_looked_at_is_counted() {
+    for (input, tick) in [
+        (&b"\x81"[..], "tick < 1"),
+        // A part of a frame is a sign of life.
+        (b"\x81\x85\0\0\0\0he", "tick"),
+        // Behind a breach nothing is looked at any more.
+        (b"\x83\x80\0\0\0\0", "tick closing"),
+    ] {
+        let (mut server, _peer, log) = server(input, usize::MAX);
+        assert!(timeout(SECOND, server.recv()).await.is_err());
+        drop(server);
+        assert!(log.text().contains(&format!("0.000000000 {tick}\n")), "{tick}: {}", log.text());
+    }
 }

@@ -7,9 +7,11 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
     Chunk, CloseFrame, Compression, Config, Connection, Event, Keepalive, Kind, Message, Negotiated, Role,
+    TimedOut,
     deflate::{Params, WindowBits},
-    replay::{Fact, Session, Transcript, What},
-    tokio::{Recorded, WebSocket},
+    frame::OpCode,
+    replay::{Entry, Fact, Line, Session, Transcript, What},
+    tokio::{Receiver, Recorded, Sender, WebSocket},
 };
 use tokio::{
     io::{DuplexStream, duplex},
@@ -19,7 +21,8 @@ use tokio::{
 
 use crate::{assert_expected, crumble};
 
-type End = WebSocket<Recorded<DuplexStream, Vec<u8>>>;
+type Stream = Recorded<DuplexStream, Vec<u8>>;
+type End = WebSocket<Stream>;
 
 /// What an application does.
 #[derive(Clone, Debug)]
@@ -31,7 +34,8 @@ enum Act {
     Send(Message),
     Feed(Message),
     Chunks(Kind, Vec<usize>),
-    Ping,
+    Ping(&'static str),
+    Pong,
     Flush,
 }
 
@@ -48,6 +52,8 @@ struct Conversation {
     /// How many bytes are on their way at the most.
     room: usize,
     acts: [Vec<Act>; 2],
+    /// Which ends send and receive in two tasks.
+    split: [bool; 2],
     ending: Ending,
 }
 
@@ -67,7 +73,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => messages().prop_map(Act::Send),
         3 => messages().prop_map(Act::Feed),
         2 => (kinds, prop::collection::vec(0..90_usize, 1..4)).prop_map(|(kind, lens)| Act::Chunks(kind, lens)),
-        1 => Just(Act::Ping),
+        2 => prop::sample::select(vec!["", "ping"]).prop_map(Act::Ping),
+        1 => Just(Act::Pong),
         1 => Just(Act::Flush),
     ];
     prop::collection::vec(act, 0..12)
@@ -83,13 +90,8 @@ fn conversations() -> impl Strategy<Value = Conversation> {
         Some(Params::new().client_max_window_bits(WindowBits::new(9).unwrap())),
     ]);
     let always = any::<bool>();
-    (any::<bool>(), always, terms, rooms, [acts(), acts()], endings).prop_map(
-        |(alive, always, deflate, room, mut acts, ending)| {
-            if alive {
-                // While a message is held for an application that sends, the machine is told the time without a trace in
-                // the stream: here nothing is held.
-                acts[1].retain(|act| matches!(act, Act::Listen(_) | Act::Work(_)));
-            }
+    (any::<bool>(), always, terms, rooms, [acts(), acts()], any::<[bool; 2]>(), endings).prop_map(
+        |(alive, always, deflate, room, acts, split, ending)| {
             let millis = Duration::from_millis;
             let keepalive = alive.then_some(Keepalive::new(millis(40), millis(50)));
             let mut config = Config::new().keepalive(keepalive).close_timeout(millis(70));
@@ -99,7 +101,7 @@ fn conversations() -> impl Strategy<Value = Conversation> {
             }
             let mut negotiated = Negotiated::default();
             negotiated.deflate = deflate.filter(|_| cfg!(feature = "deflate"));
-            Conversation { config, negotiated, room, acts, ending }
+            Conversation { config, negotiated, room, acts, split, ending }
         },
     )
 }
@@ -115,7 +117,7 @@ async fn listen(end: &mut End, millis: u64, heard: &mut Vec<Message>) -> bool {
 }
 
 /// Does one thing; false when the connection is over.
-async fn act(end: &mut End, act: &Act, name: &str, heard: &mut Vec<Message>) -> bool {
+async fn act(end: &mut End, act: &Act, heard: &mut Vec<Message>) -> bool {
     let result = match act {
         Act::Listen(millis) => return listen(end, *millis, heard).await,
         Act::Work(millis) => {
@@ -132,18 +134,83 @@ async fn act(end: &mut End, act: &Act, name: &str, heard: &mut Vec<Message>) -> 
             }
             result
         }
-        Act::Ping => end.ping(format!("from the {name}")).await,
+        Act::Ping(payload) => end.ping(*payload).await,
+        Act::Pong => end.pong("unasked").await,
         Act::Flush => end.flush().await,
     };
     result.is_ok()
 }
 
-/// The life of one end: what it heard, and what was recorded.
-async fn live(mut end: End, acts: &[Act], ending: Option<Ending>, name: &str) -> (Vec<Message>, Session) {
+/// Receives as often and as long as the acts say.
+async fn receive(receiver: &mut Receiver<Stream>, acts: &[Act], heard: &mut Vec<Message>) {
+    for act in acts {
+        let listening = async {
+            while let Ok(Some(message)) = receiver.recv().await {
+                heard.push(message);
+            }
+        };
+        match act {
+            Act::Listen(millis) => drop(timeout(Duration::from_millis(*millis), listening).await),
+            Act::Work(millis) => sleep(Duration::from_millis(*millis)).await,
+            _ => {}
+        }
+    }
+}
+
+/// Sends what the acts say, until the connection is over.
+async fn send(sender: &mut Sender<Stream>, acts: &[Act]) {
+    for act in acts {
+        let result = match act {
+            Act::Listen(_) => Ok(()),
+            Act::Work(millis) => {
+                sleep(Duration::from_millis(*millis)).await;
+                Ok(())
+            }
+            Act::Send(message) => sender.send(message.clone()).await,
+            Act::Feed(message) => sender.feed(message.clone()).await,
+            Act::Chunks(kind, lens) => {
+                let mut result = Ok(());
+                for (i, len) in lens.iter().enumerate() {
+                    let chunk =
+                        Chunk { kind: *kind, data: vec![b'c'; *len].into(), fin: i + 1 == lens.len() };
+                    result = result.and(sender.send_chunk(chunk).await);
+                }
+                result
+            }
+            Act::Ping(payload) => sender.ping(*payload).await,
+            Act::Pong => sender.pong("unasked").await,
+            Act::Flush => sender.flush().await,
+        };
+        if result.is_err() {
+            return;
+        }
+    }
+}
+
+/// Does all that the acts say, in two tasks.
+async fn act_in_halves(end: End, acts: &[Act], heard: &mut Vec<Message>) -> End {
+    let (mut sender, mut receiver) = end.split();
+    tokio::join!(send(&mut sender, acts), receive(&mut receiver, acts, heard));
+    receiver.reunite(sender).expect("both halves")
+}
+
+/// What became of one end.
+struct Life {
+    heard: Vec<Message>,
+    timed_out: Option<TimedOut>,
+    session: Session,
+}
+
+/// The life of one end.
+async fn live(mut end: End, acts: &[Act], split: bool, ending: Option<Ending>) -> Life {
     let mut heard = Vec::new();
-    for step in acts {
-        if !act(&mut end, step, name, &mut heard).await {
-            break;
+    if split {
+        end = act_in_halves(end, acts, &mut heard).await;
+    } else {
+        for step in acts {
+            if !act(&mut end, step, &mut heard).await {
+                break;
+            }
         }
     }
     match ending {
@@ -151,13 +218,15 @@ async fn live(mut end: End, acts: &[Act], ending: Option<Ending>, name: &str) ->
         Some(Ending::Drop) => {}
         None => drop(listen(&mut end, 100_000, &mut heard).await),
     }
+    let timed_out = end.connection().timed_out();
     let (_, log) = end.into_parts().0.finish();
-    (heard, String::from_utf8(log.unwrap()).unwrap().parse().unwrap())
+    let session = String::from_utf8(log.unwrap()).unwrap().parse().unwrap();
+    Life { heard, timed_out, session }
 }
 
-/// Lets both ends talk, and gives what each heard and recorded, the client first.
-fn hold(conversation: &Conversation) -> [(Vec<Message>, Session); 2] {
-    let Conversation { config, negotiated, room, acts, ending } = conversation;
+/// Lets both ends talk, and gives what became of each, the client first; `None` where they would wait for ever.
+fn hold(conversation: &Conversation) -> Option<[Life; 2]> {
+    let Conversation { config, negotiated, room, acts, split, ending } = conversation;
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let (here, there) = duplex(*room);
@@ -170,17 +239,12 @@ fn hold(conversation: &Conversation) -> [(Vec<Message>, Session); 2] {
         let server = Connection::server(config, negotiated.clone());
         let client = WebSocket::from_parts(here, client, BytesMut::new()).record(config, Vec::new());
         let server = WebSocket::from_parts(there, server, BytesMut::new()).record(config, Vec::new());
-        let client = live(client, &acts[0], Some(*ending), "client");
-        let server = live(server, &acts[1], None, "server");
+        let client = live(client, &acts[0], split[0], Some(*ending));
+        let server = live(server, &acts[1], split[1], None);
         let both = timeout(Duration::from_secs(1000), async { tokio::join!(client, server) });
-        // Two ends that only send, and no keepalive: they would wait for ever.
-        both.await
-            .map_or_else(|_| [empty(conversation), empty(conversation)], |(client, server)| [client, server])
+        // Two ends that only send, and no keepalive.
+        both.await.ok().map(|(client, server)| [client, server])
     })
-}
-
-fn empty(conversation: &Conversation) -> (Vec<Message>, Session) {
-    (Vec::new(), Session::new(Role::Server, &conversation.config, &conversation.negotiated))
 }
 
 /// What a plain connection makes of what was read, without times.
@@ -218,18 +282,34 @@ fn sent(transcript: &Transcript) -> Vec<u8> {
     payload
 }
 
+/// When the machine made a keepalive ping, as it was recorded.
+fn pings(session: &Session) -> Vec<Duration> {
+    let is_ping = |line: &&Line| matches!(line.fact, Fact::Tick(tick) if tick.ping);
+    session.lines.iter().filter(is_ping).map(|line| line.at).collect()
+}
+
+/// When the machine makes one in the replay.
+fn made(transcript: &Transcript) -> Vec<Duration> {
+    let is_ping = |entry: &&Entry| matches!(&entry.what, What::Says(frame) if frame.opcode == OpCode::Ping);
+    transcript.entries().iter().filter(is_ping).map(|entry| entry.at).collect()
+}
+
 fn replays(conversation: &Conversation) -> Result<(), TestCaseError> {
-    let [(client_heard, client), (server_heard, server)] = hold(conversation);
-    if client.lines.is_empty() {
-        return Ok(());
-    }
-    let transcripts = [client.replay(), server.replay()];
-    for (session, transcript, heard) in
-        [(&client, &transcripts[0], &client_heard), (&server, &transcripts[1], &server_heard)]
-    {
+    let Some(lives) = hold(conversation) else { return Ok(()) };
+    let transcripts = lives.each_ref().map(|life| life.session.replay());
+    for (Life { heard, timed_out, session }, transcript) in lives.iter().zip(&transcripts) {
         prop_assert!(transcript.is_faithful(), "{session}\n{transcript}");
+        let expired = transcript.entries().iter().find_map(|entry| match entry.what {
+            What::Expires(timed_out) => Some(timed_out),
+            _ => None,
+        });
+        prop_assert_eq!(expired, *timed_out, "{}\n{}", session, transcript);
         let events: Vec<_> = transcript.events().cloned().collect();
-        prop_assert_eq!(&events, &reference(session), "{}\n{}", session, transcript);
+        let all = reference(session);
+        // What stands behind a message that was held to the last is not heard before it is too late.
+        let is_all = events == all || expired.is_some() && all.starts_with(&events);
+        prop_assert!(is_all, "{all:?}\n{session}\n{transcript}");
+        prop_assert_eq!(pings(session), made(transcript), "{}\n{}", session, transcript);
         // What came behind the application's last look, or while it closed, it did not see.
         prop_assert!(messages(transcript).starts_with(heard), "{session}\n{transcript}");
         prop_assert!(!transcript.entries().iter().any(|entry| entry.what == What::CutOff));
@@ -261,9 +341,10 @@ fn deadlines_come_when_they_came() {
         room: 1000,
         // The client hears nothing because the server is busy, and gives up.
         acts: [vec![Act::Listen(1000)], vec![Act::Work(500)]],
+        split: [false, false],
         ending: Ending::Drop,
     };
-    let [(_, client), (_, server)] = hold(&conversation);
+    let [client, server] = hold(&conversation).unwrap().map(|life| life.session);
     assert_eq!(
         client.replay().lines(),
         ["0.040000000 says ping 0", "0.090000000 expires Pong: no answer to a keepalive ping in time"]
