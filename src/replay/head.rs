@@ -6,7 +6,7 @@ use alloc::{
 };
 use core::{fmt, time::Duration};
 
-use super::{parse::seconds, write::Seconds};
+use super::time::{Seconds, seconds};
 use crate::{
     config::{Compress, Config, Keepalive, Negotiated, Pings},
     deflate::{Params, WindowBits},

@@ -82,6 +82,7 @@ mod head;
 mod outbound;
 mod parse;
 mod player;
+mod time;
 mod transcript;
 mod write;
 

@@ -1,11 +1,11 @@
 //! Text as a session.
 
 use alloc::{string::String, vec::Vec};
-use core::{error::Error, fmt, str::FromStr, time::Duration};
+use core::{error::Error, fmt, str::FromStr};
 
 use bytes::Bytes;
 
-use super::{Fact, Line, Session, Tick, Ticks, head, write::FORMAT};
+use super::{Fact, Line, Session, Tick, Ticks, head, time::seconds, write::FORMAT};
 use crate::config::{Config, Negotiated, Role};
 
 /// Text that is not a session, and where.
@@ -158,15 +158,4 @@ fn hex(digits: &str) -> Result<Bytes, &'static str> {
         return Err(REASON);
     }
     Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
-}
-
-/// A number of seconds with up to nine decimals.
-pub(super) fn seconds(text: &str) -> Option<Duration> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(decimals) || decimals.len() > 9 {
-        return None;
-    }
-    let nanos = decimals.parse::<u32>().ok()? * 10_u32.pow(9 - decimals.len() as u32);
-    Some(Duration::new(whole.parse().ok()?, nanos))
 }

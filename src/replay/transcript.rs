@@ -8,7 +8,7 @@ use core::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use super::write::{Hex, Seconds};
+use super::{time::Seconds, write::Hex};
 use crate::{
     error::{ProtocolError, SendError, TimedOut},
     event::{Event, Message},

@@ -1,8 +1,8 @@
 //! A session as text.
 
-use core::{fmt, time::Duration};
+use core::fmt;
 
-use super::{Fact, Line, Session, Tick, Ticks, head};
+use super::{Fact, Line, Session, Tick, Ticks, head, time::Seconds};
 use crate::config::Role;
 
 /// The first line of every session.
@@ -50,15 +50,6 @@ fn write_tick(f: &mut fmt::Formatter<'_>, tick: &Tick) -> fmt::Result {
     }
     f.write_str(if tick.closing { " closing" } else { "" })?;
     f.write_str(if tick.ping { " ping" } else { "" })
-}
-
-/// A time in seconds, to the nanosecond.
-pub(super) struct Seconds(pub(super) Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}", self.0.as_secs(), self.0.subsec_nanos())
-    }
 }
 
 /// Bytes as hexadecimal digits.
