@@ -109,9 +109,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         message: M,
         accept: fn(&mut Connection, M) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        let mut message = Some(message);
-        let mut accept =
-            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
+        let mut accept = once(message, accept);
         let mut stay = Stay(self);
         poll_fn(|cx| stay.0.poll_accept(lane, cx, &mut accept)).await?;
         Ok(())
@@ -124,9 +122,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         message: M,
         accept: fn(&mut Connection, M) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        let mut message = Some(message);
-        let mut accept =
-            |connection: &mut Connection| message.take().map_or(Ok(()), |it| accept(connection, it));
+        let mut accept = once(message, accept);
         let (mut stay, mut until) = (Stay(self), Until::Room(lane));
         // In one go: a message that leaves at once is nothing to wake others for.
         poll_fn(|cx| {
@@ -143,6 +139,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
         let position = stay.0.with(|driver| driver.pump.position());
         poll_fn(|cx| stay.0.poll_sent(position, cx)).await
     }
+}
+
+/// Takes the message when it is first called.
+fn once<M>(
+    message: M,
+    accept: fn(&mut Connection, M) -> Result<(), SendError>,
+) -> impl FnMut(&mut Connection) -> Result<(), SendError> {
+    let mut message = Some(message);
+    move |connection| message.take().map_or(Ok(()), |it| accept(connection, it))
 }
 
 /// A task in its place, which it leaves when it stops waiting.

@@ -16,7 +16,8 @@
 //! [`split`](WebSocket::split) gives a [`Receiver`] and a [`Sender`], which can be cloned for any number of tasks. There is
 //! no task behind them and no queue between them: a lock is held for a poll, never across an await, and whichever half is
 //! waited on moves the bytes of both. Whole messages never interleave. While one sender is within a message in chunks, or
-//! its [`Writer`], the messages of the others wait; pings, pongs and closes go between the fragments.
+//! its [`Writer`], the messages of the others wait; pings, pongs and closes go between the fragments. Senders that wait are
+//! served in no particular order.
 //!
 //! Somebody has to wait for bytes to move. Usually that is the receiver; a program that only sends drops it, and waits in
 //! [`Sender::closed`].
