@@ -64,6 +64,15 @@ impl Deadlines {
         self.timers.next()
     }
 
+    /// Bytes were heard at this time, if their number has grown.
+    pub(super) fn hear(&mut self, at: Duration, heard: u64) {
+        if self.heard_at.is_none() || heard != self.heard {
+            self.heard = heard;
+            self.heard_at = Some(at);
+            self.timers.stop(Timer::Pong);
+        }
+    }
+
     /// The peer's silence until now is no sign: nothing was read.
     pub(super) fn excuse_silence(&mut self, now: Duration) {
         self.heard_at = Some(now);
@@ -86,11 +95,7 @@ impl Deadlines {
 
     fn tick_open(&mut self, now: Duration, heard: u64) -> Result<bool, TimedOut> {
         let Some(keepalive) = self.keepalive else { return Ok(false) };
-        if self.heard_at.is_none() || heard != self.heard {
-            self.heard = heard;
-            self.heard_at = Some(now);
-            self.timers.stop(Timer::Pong);
-        }
+        self.hear(now, heard);
         if self.timers.is_armed(Timer::Pong) {
             return if self.timers.is_due(Timer::Pong, now) { Err(TimedOut::Pong) } else { Ok(false) };
         }

@@ -247,6 +247,12 @@ impl Sender {
         self.round_trip.tick(now);
     }
 
+    /// So many bytes had been heard at this time, which no tick has told.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn hear(&mut self, at: Duration, heard: u64) {
+        self.deadlines.hear(at, heard);
+    }
+
     /// Tells the sender that nothing has been read lately, so that the peer's silence is no sign. See
     /// [`Connection::tick_unread`](crate::Connection::tick_unread).
     pub fn excuse_silence(&mut self, now: Duration) {

@@ -1,6 +1,7 @@
 //! A connection in one hand: the machine on its stream, for one task.
 
-use std::sync::Arc;
+use core::task::{Context, Poll};
+use std::{boxed::Box, sync::Arc};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::{Bytes, BytesMut};
@@ -10,7 +11,7 @@ use super::{
     drive::{Driver, Listener},
     line::Line,
     split::Split,
-    wakers::{RECEIVING, SENDING, Until},
+    wakers::{Place, RECEIVING, SENDING, Until},
 };
 use crate::{
     config::Compress,
@@ -37,7 +38,7 @@ use crate::{
 /// [`close`](Self::close) for that.
 #[derive(Debug)]
 pub struct WebSocket<T> {
-    pub(super) driver: Driver<T>,
+    pub(super) driver: Box<Driver<T>>,
     #[cfg(feature = "futures")]
     pub(super) told: bool,
 }
@@ -58,7 +59,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// [`Error::Vanished`], [`Error::Io`], [`Error::TimedOut`], and [`Error::Protocol`] once the peer has been told.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.receiving().wait(Until::Received, Driver::poll_message).await
+        self.wait(RECEIVING, Until::Received, Driver::poll_message).await
     }
 
     /// Receives the next message or control frame: for programs that count or log pings, pongs and closes, which are
@@ -70,7 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.receiving().wait(Until::Received, Driver::poll_event).await
+        self.wait(RECEIVING, Until::Received, Driver::poll_event).await
     }
 
     /// Receives the next piece of a message, as it arrives, however large the message is; `None` when both ends have
@@ -80,7 +81,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk>, Error> {
-        self.receiving().wait(Until::Received, Driver::poll_chunk).await
+        self.wait(RECEIVING, Until::Received, Driver::poll_chunk).await
     }
 
     /// Waits for the next message, to read it as it arrives, however large it is; `None` when both ends have closed. What
@@ -114,6 +115,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// [`Error::Send`] after a Close frame or within a message in chunks, or why the connection is over.
     pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Error> {
+        if self.driver.can_feed() {
+            let position = self.driver.feed(message.into())?;
+            let poll = |driver: &mut Driver<T>, cx: &mut Context<'_>| driver.poll_sent(position, cx);
+            return self.driver.wait_alone(poll).await;
+        }
         self.sending().send(Some(SENDING), message.into(), |connection, it| connection.send(it)).await
     }
 
@@ -134,6 +140,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), Error> {
+        if self.driver.can_feed() {
+            self.driver.feed(message.into())?;
+            return Ok(());
+        }
         self.sending().feed(Some(SENDING), message.into(), |connection, it| connection.send(it)).await
     }
 
@@ -208,7 +218,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// with [`recv`](Self::recv). It takes at most [`Config::close_timeout`](crate::Config::close_timeout).
     pub async fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Ended {
         self.start_close(frame);
-        self.sending().wait(Until::Over, Driver::poll_close).await
+        self.wait(SENDING, Until::Over, Driver::poll_close).await
+    }
+
+    async fn wait<R>(
+        &mut self,
+        place: Place,
+        until: Until,
+        poll: impl FnMut(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> R {
+        if self.driver.is_alone() {
+            return self.driver.wait_alone(poll).await;
+        }
+        Line::straight(&mut self.driver, place).wait(until, poll).await
     }
 
     /// Takes the connection apart into a half that sends and one that receives, for different tasks.
@@ -228,7 +250,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// There is no task behind them and no queue between them: whichever half is waited on moves the bytes of both, and a
     /// sender that has to wait does not keep the receiver from receiving.
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
-        let mut driver = self.driver;
+        let mut driver = *self.driver;
         driver.set_listener(Listener::Other);
         driver.share();
         let split = Arc::new(Split::new(driver));
@@ -237,9 +259,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
 }
 
 impl<T> WebSocket<T> {
-    pub(super) const fn new(driver: Driver<T>) -> Self {
+    pub(super) fn new(driver: Driver<T>) -> Self {
         Self {
-            driver,
+            driver: Box::new(driver),
             #[cfg(feature = "futures")]
             told: false,
         }
@@ -283,12 +305,12 @@ impl<T> WebSocket<T> {
     }
 
     /// The machine.
-    pub const fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &Connection {
         &self.driver.pump.connection
     }
 
     /// The stream. To read from it or write to it breaks the connection.
-    pub const fn stream(&self) -> &T {
+    pub fn stream(&self) -> &T {
         &self.driver.pump.io
     }
 
@@ -299,11 +321,11 @@ impl<T> WebSocket<T> {
         (pump.io, pump.connection, pump.input)
     }
 
-    pub(super) const fn receiving(&mut self) -> Line<'_, T> {
+    pub(super) fn receiving(&mut self) -> Line<'_, T> {
         Line::straight(&mut self.driver, RECEIVING)
     }
 
-    pub(super) const fn sending(&mut self) -> Line<'_, T> {
+    pub(super) fn sending(&mut self) -> Line<'_, T> {
         Line::straight(&mut self.driver, SENDING)
     }
 }
