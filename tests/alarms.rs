@@ -178,7 +178,8 @@ fn the_thread_is_there_while_it_is_needed() {
     let _turn = turn();
     let threads = || {
         let tasks = fs::read_dir("/proc/self/task").unwrap();
-        let names = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default());
+        let names =
+            tasks.map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default());
         names.filter(|name| name == "sansocket\n").count()
     };
     let wait_for = |count| {

@@ -187,6 +187,12 @@ impl Sender {
         self.encoder.transmit()
     }
 
+    /// The bytes that wait for the wire, as they are: nothing is added to them.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn output(&mut self) -> &mut Transmit {
+        self.encoder.transmit()
+    }
+
     /// How many bytes wait for the wire, with a pong that is kept for later and what posted messages take.
     pub fn unsent(&self) -> usize {
         let kept = self.pongs.kept().map_or(0, |payload| self.encoder.control_len(payload));

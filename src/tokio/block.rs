@@ -1,14 +1,19 @@
-//! Memory to read into, which belongs to whoever is reading, not to whoever is waiting.
+//! Memory to read into and to write from, which belongs to whoever is at work, not to whoever is waiting.
 //!
-//! Each thread keeps one spare block. A connection borrows it to read, and gives it back when it has to wait: what is
-//! then left of its input, a part of a frame, it keeps in a buffer of just that size.
+//! Each thread keeps one spare block for either. A connection borrows the one to read, and gives it back when it has to
+//! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size. The other one it has
+//! from the first message that it queues until all output has left.
 
 use std::{cell::Cell, mem, thread_local};
 
 use bytes::BytesMut;
 
+use crate::send::Transmit;
+
 /// The size of a block: what one read can bring.
 const BLOCK: usize = 64 << 10;
+/// What output begins with.
+const OUTPUT: usize = 4 << 10;
 /// Below this much room, a read is not worth its cost.
 const ROOM: usize = 8 << 10;
 /// A larger rest of input stays where it is: moving it would cost more than it frees.
@@ -16,6 +21,21 @@ const MOVED: usize = BLOCK / 4;
 
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    static SPARE_OUTPUT: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
+/// Lends memory for output that is about to be queued.
+pub(super) fn borrow_output(transmit: &mut Transmit) {
+    if !transmit.has_memory() {
+        transmit.lend(SPARE_OUTPUT.take().unwrap_or_else(|| BytesMut::with_capacity(OUTPUT)));
+    }
+}
+
+/// Gives it back, unless large output has made it grow.
+pub(super) fn give_back_output(mut buffer: BytesMut) {
+    if buffer.try_reclaim(OUTPUT) && buffer.capacity() <= BLOCK {
+        SPARE_OUTPUT.set(Some(buffer));
+    }
 }
 
 /// Makes room behind `input`, for whose last frame so many bytes are missing. It doubles, or grows by a little more if that
@@ -41,7 +61,7 @@ pub(super) fn give_back(input: &mut BytesMut) {
     if input.len() > MOVED || input.capacity() <= 2 * input.len() {
         return;
     }
-    let rest = BytesMut::from(&input[..]);
+    let rest = if input.is_empty() { BytesMut::new() } else { BytesMut::from(&input[..]) };
     let mut block = mem::replace(input, rest);
     block.clear();
     // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the

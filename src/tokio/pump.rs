@@ -167,6 +167,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             }
             match poll_write_some(Pin::new(&mut self.io), cx, transmit)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(all) if all == transmit.remaining() => {
+                    block::give_back_output(transmit.advance_all());
+                }
                 Poll::Ready(written) => transmit.advance(written),
                 Poll::Pending => {
                     // Who waits for what has left need not wait for the rest.
@@ -274,6 +277,12 @@ impl<T> Pump<T> {
     /// A ping is queued, or its pong has come.
     pub(super) fn mark(&mut self) {
         self.connection.sender_mut().mark(self.clock.now());
+    }
+
+    /// The machine, for something that is to be queued.
+    pub(super) fn to_queue(&mut self) -> &mut Connection {
+        block::borrow_output(self.connection.sender_mut().output());
+        &mut self.connection
     }
 
     /// Where the output ends that is queued so far and can leave; nowhere that is reached, if some of it was dropped.

@@ -34,7 +34,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if !self.has_room(lane) {
             return Poll::Pending;
         }
-        accept(&mut self.pump.connection)?;
+        accept(self.pump.to_queue())?;
         trace::queued(self.pump.connection.unsent());
         match lane {
             Some(lane) => self.lane = lane,
@@ -99,7 +99,7 @@ impl<T> Driver<T> {
 
     /// Queues a message of the only task; returns the position where it ends.
     pub(in crate::tokio) fn feed(&mut self, message: Outgoing) -> Result<u64, SendError> {
-        self.pump.connection.send(message)?;
+        self.pump.to_queue().send(message)?;
         trace::queued(self.pump.connection.unsent());
         self.lane = SENDING;
         Ok(self.pump.position())
