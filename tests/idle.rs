@@ -32,10 +32,14 @@ thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static LARGEST: Cell<usize> = const { Cell::new(0) };
     static TAKEN: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 fn book(bytes: isize) {
-    let _ = HELD.try_with(|held| held.set(held.get() + bytes));
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + bytes);
+        PEAK.set(PEAK.get().max(held.get()));
+    });
 }
 
 // SAFETY: all is left to the system's allocator.
@@ -52,6 +56,14 @@ unsafe impl GlobalAlloc for Counting {
         book(-(layout.size() as isize));
         // SAFETY: as the caller says.
         unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        book(size as isize - layout.size() as isize);
+        let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
+        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + size));
+        // SAFETY: as the caller says.
+        unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
@@ -270,6 +282,24 @@ fn a_large_message_takes_twice_its_size_in_all() {
         assert_eq!(ends.hear(&message), 1);
         assert!(TAKEN.get() <= 2 * (4 << 20), "{}", TAKEN.get());
     });
+}
+
+#[test]
+fn a_large_message_takes_its_own_size_at_the_peak() {
+    for size in [65_536, 300_000, 1 << 20, 3_333_333, 5 << 20, 16 << 20] {
+        let message = from_client(&vec![7; size]);
+        on_this_thread(async || {
+            let mut ends = ends(Role::Server, &Config::new());
+            ends.park();
+            for _ in 0..2 {
+                let before = held();
+                PEAK.set(before);
+                assert_eq!(ends.hear(&message), 1);
+                let peak = PEAK.get() - before;
+                assert!(peak <= size as isize + (64 << 10), "{peak} bytes for a message of {size}");
+            }
+        });
+    }
 }
 
 #[test]

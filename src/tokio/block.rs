@@ -10,8 +10,8 @@ use bytes::BytesMut;
 
 use crate::send::Transmit;
 
-/// The size of a block: what one read can bring.
-const BLOCK: usize = 64 << 10;
+/// The size of a block: what one read can bring, a frame of 64 KiB with its header.
+const BLOCK: usize = (64 << 10) + 64;
 /// What output begins with.
 const OUTPUT: usize = 4 << 10;
 /// Below this much room, a read is not worth its cost.
@@ -38,8 +38,7 @@ pub(super) fn give_back_output(mut buffer: BytesMut) {
     }
 }
 
-/// Makes room behind `input`, for whose last frame so many bytes are missing. It doubles, or grows by a little more if that
-/// is the end of the frame: memory follows the bytes received.
+/// Makes room behind `input`, for whose last frame so many bytes are missing.
 pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     let room = input.capacity() - input.len();
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
@@ -47,13 +46,29 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
         return;
     }
     if input.len() > MOVED {
-        let is_last = missing <= input.len() + input.len() / 8;
-        return input.reserve(if is_last { missing.max(ROOM) } else { input.len() });
+        return grow(input, missing);
     }
     let mut block = SPARE.take().unwrap_or_default();
     block.reserve(BLOCK);
     block.extend_from_slice(input);
     *input = block;
+}
+
+/// Makes room for more of a large frame: for at most four times of what was received, and in steps that end with just the
+/// frame.
+fn grow(input: &mut BytesMut, missing: usize) {
+    let least = input.len() + ROOM;
+    let mut size = least.saturating_add(missing);
+    while size / 4 >= least {
+        size /= 4;
+    }
+    // What was made so grows where it is, as a rule; less than twice its size it cannot be made to grow by.
+    if input.capacity() > BLOCK && 2 * input.capacity() <= size {
+        return input.reserve(size - input.len());
+    }
+    let mut grown = BytesMut::with_capacity(size);
+    grown.extend_from_slice(input);
+    keep(mem::replace(input, grown));
 }
 
 /// Gives the block back, but for the bytes in it.
@@ -62,7 +77,10 @@ pub(super) fn give_back(input: &mut BytesMut) {
         return;
     }
     let rest = if input.is_empty() { BytesMut::new() } else { BytesMut::from(&input[..]) };
-    let mut block = mem::replace(input, rest);
+    keep(mem::replace(input, rest));
+}
+
+fn keep(mut block: BytesMut) {
     block.clear();
     // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the
     // application keeps is a part of.

@@ -146,10 +146,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// Writes and flushes what waits; a stream that fails is not written to again.
+    #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_flushed() && self.connection.unsent() == 0 {
             return Poll::Ready(());
         }
+        self.poll_write_out(cx)
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let written = ready!(self.poll_write_all(cx));
         if let Err(error) = written {
             self.broken.get_or_insert(error.kind());
@@ -333,8 +338,9 @@ impl<T> Pump<T> {
     }
 
     /// Tells how the connection ended, once.
+    #[inline]
     pub(super) fn tell(&mut self) {
-        if self.told || self.is_running() {
+        if !trace::IS_HEARD || self.told || self.is_running() {
             return;
         }
         if let Some(ended) = self.ended() {
@@ -391,6 +397,16 @@ fn poll_write_some<T: AsyncWrite>(
     if first.len() == transmit.remaining() || !io.is_write_vectored() {
         return io.poll_write(cx, first);
     }
+    poll_write_pieces(io, cx, transmit)
+}
+
+/// Kept apart: the table is large, and most writes need none.
+#[inline(never)]
+fn poll_write_pieces<T: AsyncWrite>(
+    io: Pin<&mut T>,
+    cx: &mut Context<'_>,
+    transmit: &Transmit,
+) -> Poll<io::Result<usize>> {
     let mut pieces = [IoSlice::new(&[]); PIECES];
     let count = transmit.chunks_vectored(&mut pieces);
     io.poll_write_vectored(cx, &pieces[..count])
