@@ -21,7 +21,7 @@ use crate::{
 /// [`Error::Rejected`] once a bad request has been answered, [`Error::TimedOut`] after
 /// [`Config::handshake_timeout`], [`Error::Vanished`] and [`Error::Io`].
 pub async fn accept<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Result<WebSocket<T>, Error> {
-    accept_with(io, &Config::default(), |_| Ok(Answer::default())).await
+    Box::pin(async move { open(io, &Config::default(), |_| Ok(Answer::default())).await }).await
 }
 
 /// Accepts a connection as `answer` says to what the client offers.
@@ -48,15 +48,20 @@ pub async fn accept_with<T: AsyncRead + AsyncWrite + Unpin>(
     config: &Config,
     answer: impl FnOnce(&Offer) -> Result<Answer, Rejection>,
 ) -> Result<WebSocket<T>, Error> {
-    // Boxed: what a handshake needs is not to be a part of each task for as long as it lives.
-    Box::pin(async move {
-        let incoming = receive_offer(io, config).await?;
-        match answer(incoming.offer()) {
-            Ok(answer) => incoming.accept(&answer).await,
-            Err(rejection) => Err(incoming.reject(rejection).await),
-        }
-    })
-    .await
+    Box::pin(open(io, config, answer)).await
+}
+
+/// In a box, so that what a handshake needs is not a part of its task for as long as that lives.
+async fn open<T: AsyncRead + AsyncWrite + Unpin>(
+    io: T,
+    config: &Config,
+    answer: impl FnOnce(&Offer) -> Result<Answer, Rejection>,
+) -> Result<WebSocket<T>, Error> {
+    let incoming = receive_offer(io, config).await?;
+    match answer(incoming.offer()) {
+        Ok(answer) => incoming.accept(&answer).await,
+        Err(rejection) => Err(incoming.reject(rejection).await),
+    }
 }
 
 /// Receives what a client offers, for a server that needs time, or other tasks, to answer it.

@@ -80,7 +80,7 @@ where
 }
 
 async fn within<T>(config: &Config, opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    // Boxed: what a handshake needs is not to be a part of each task for as long as it lives.
+    // In a box, so that what a handshake needs is not a part of its task for as long as that lives.
     Box::pin(async {
         Clock::new().within(config.handshake_timeout, opening).await.ok_or(TimedOut::Handshake)?
     })

@@ -3,10 +3,7 @@
 mod receive;
 mod send;
 
-use core::{
-    future::poll_fn,
-    task::{Context, Poll},
-};
+use core::task::{Context, Poll};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::BytesMut;
@@ -66,17 +63,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
-    /// What `poll` gives, for a task that has the driver to itself for as long as it waits: who it is need not be known.
-    pub(super) async fn wait_alone<R>(
+    /// Polls for the only task there is: who it is need not be known.
+    #[inline]
+    pub(super) fn poll_alone<R>(
         &mut self,
-        mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<R>,
-    ) -> R {
-        poll_fn(|cx| {
-            let polled = poll(self, cx);
-            self.pump.tell();
-            polled
-        })
-        .await
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let polled = poll(self, cx);
+        self.pump.tell();
+        polled
     }
 
     /// Polls for the task in this place, which may come to wait for something else; tasks in others that have something to

@@ -12,7 +12,7 @@ use crate::{
     send::Outgoing,
     tokio::{
         Error, NotSent, trace,
-        wakers::{Place, RECEIVING, SENDING, Until},
+        wakers::{Place, RECEIVING, Until},
     },
 };
 
@@ -92,19 +92,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 }
 
 impl<T> Driver<T> {
-    /// Whether the only task can queue a message at once.
-    pub(in crate::tokio) fn can_feed(&self) -> bool {
-        self.is_alone() && self.pump.is_running() && self.pump.connection.check_send().is_ok()
-    }
-
-    /// Queues a message of the only task; returns the position where it ends.
-    pub(in crate::tokio) fn feed(&mut self, message: Outgoing) -> Result<u64, SendError> {
-        self.pump.to_queue().send(message)?;
-        trace::queued(self.pump.connection.unsent());
-        self.lane = SENDING;
-        Ok(self.pump.position())
-    }
-
     /// Queues a message at once, or gives it back.
     pub(in crate::tokio) fn try_send(&mut self, message: Outgoing) -> Result<(), NotSent> {
         if let Err(error) = self.pump.connection.check_send() {
