@@ -33,6 +33,7 @@ impl Start {
     /// # Errors
     ///
     /// [`ProtocolError::ReservedOpCode`].
+    #[inline]
     pub const fn parse([first, second]: [u8; 2]) -> Result<Self, ProtocolError> {
         let opcode = match OpCode::parse(first) {
             Ok(opcode) => opcode,
@@ -53,6 +54,7 @@ impl Start {
     }
 
     /// The length of the header in bytes: 2 to 14.
+    #[inline]
     pub const fn header_len(&self) -> usize {
         2 + self.extended_len() + if self.masked { 4 } else { 0 }
     }
@@ -62,6 +64,7 @@ impl Start {
     /// # Errors
     ///
     /// [`ProtocolError::LengthNotMinimal`] and [`ProtocolError::LengthOutOfRange`].
+    #[inline]
     pub fn payload_len(&self, behind: &[u8]) -> Result<Option<u64>, ProtocolError> {
         let (length, shorter_form) = match self.length {
             LENGTH_16 => match behind.first_chunk() {
@@ -87,6 +90,7 @@ impl Start {
 
     /// The masking key of a masked frame, from the bytes behind the first two; `None` if they have not all
     /// arrived. A frame that is not masked has the key that changes nothing.
+    #[inline]
     pub fn masking_key(&self, behind: &[u8]) -> Option<MaskingKey> {
         if !self.masked {
             return Some(MaskingKey::default());

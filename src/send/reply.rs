@@ -13,13 +13,14 @@ use crate::{
 impl Sender {
     /// The hinge: answers what the receiver returned. A ping gets its pong, a Close frame is echoed, and a breach
     /// is told to the peer. Every result of a [`Receiver`](crate::Receiver) belongs here, in order.
+    #[inline]
     pub fn reply<D>(&mut self, received: &Result<Option<Event<D>>, ProtocolError>) {
         match received {
+            Ok(Some(Event::Data(_)) | None) => {}
             Ok(Some(Event::Ping(payload))) => self.answer(payload),
             Ok(Some(Event::Pong(payload))) => self.round_trip.hear(payload),
             Ok(Some(Event::Close(frame))) => self.echo(frame.as_ref()),
             Err(error) => self.fail(*error),
-            Ok(_) => {}
         }
     }
 
