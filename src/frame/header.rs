@@ -159,23 +159,20 @@ impl Header {
 
     /// Writes the header, with the length in its shortest form.
     pub fn write(&self, out: &mut impl BufMut) {
-        let mut wire = [0; Self::MAX_LEN];
-        let mut rest = &mut wire[..];
-        rest.put_u8(u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode as u8);
+        let first = u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode as u8;
         let mask_bit = u8::from(self.masking_key.is_some()) << 7;
+        // Pieces of a fixed length are not worth a call.
         if self.payload_len <= MAX_SHORT {
-            rest.put_u8(mask_bit | self.payload_len as u8);
+            out.put_slice(&[first, mask_bit | self.payload_len as u8]);
         } else if let Ok(length) = u16::try_from(self.payload_len) {
-            rest.put_u8(mask_bit | LENGTH_16);
-            rest.put_u16(length);
+            let [high, low] = length.to_be_bytes();
+            out.put_slice(&[first, mask_bit | LENGTH_16, high, low]);
         } else {
-            rest.put_u8(mask_bit | LENGTH_64);
-            rest.put_u64(self.payload_len);
+            out.put_slice(&[first, mask_bit | LENGTH_64]);
+            out.put_u64(self.payload_len);
         }
         if let Some(key) = self.masking_key {
-            rest.put_slice(&key.to_bytes());
+            out.put_slice(&key.to_bytes());
         }
-        let len = Self::MAX_LEN - rest.len();
-        out.put_slice(&wire[..len]);
     }
 }
