@@ -127,9 +127,11 @@ fn a_new_connection_has_nothing_on_the_heap() {
     }
 }
 
-/// A header that announces much, and then nothing, on ten thousand connections.
+/// A header that announces much, and then nothing, on ten thousand connections: what is noted of a message that is open
+/// is as large as that of the smallest.
 #[test]
 fn announced_lengths_allocate_nothing() {
+    const NOTES: usize = 96;
     const CONNECTIONS: usize = 10_000;
     for role in ROLES {
         for (config, announced) in [
@@ -162,7 +164,10 @@ fn announced_lengths_allocate_nothing() {
                     }
                     refused
                 });
-                assert_eq!(count.live, 0, "{role:?} {announced} {first:?}");
+                assert!(
+                    count.live as usize <= CONNECTIONS * NOTES,
+                    "{count:?}: {role:?} {announced} {first:?}"
+                );
                 assert_eq!(refused > 0, announced > config.limits.message);
             }
         }

@@ -33,6 +33,7 @@ impl Start {
     /// # Errors
     ///
     /// [`ProtocolError::ReservedOpCode`].
+    #[inline]
     pub const fn parse([first, second]: [u8; 2]) -> Result<Self, ProtocolError> {
         let opcode = match OpCode::parse(first) {
             Ok(opcode) => opcode,
@@ -53,6 +54,7 @@ impl Start {
     }
 
     /// The length of the header in bytes: 2 to 14.
+    #[inline]
     pub const fn header_len(&self) -> usize {
         2 + self.extended_len() + if self.masked { 4 } else { 0 }
     }
@@ -62,6 +64,7 @@ impl Start {
     /// # Errors
     ///
     /// [`ProtocolError::LengthNotMinimal`] and [`ProtocolError::LengthOutOfRange`].
+    #[inline]
     pub fn payload_len(&self, behind: &[u8]) -> Result<Option<u64>, ProtocolError> {
         let (length, shorter_form) = match self.length {
             LENGTH_16 => match behind.first_chunk() {
@@ -87,6 +90,7 @@ impl Start {
 
     /// The masking key of a masked frame, from the bytes behind the first two; `None` if they have not all
     /// arrived. A frame that is not masked has the key that changes nothing.
+    #[inline]
     pub fn masking_key(&self, behind: &[u8]) -> Option<MaskingKey> {
         if !self.masked {
             return Some(MaskingKey::default());
@@ -155,23 +159,20 @@ impl Header {
 
     /// Writes the header, with the length in its shortest form.
     pub fn write(&self, out: &mut impl BufMut) {
-        let mut wire = [0; Self::MAX_LEN];
-        let mut rest = &mut wire[..];
-        rest.put_u8(u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode as u8);
+        let first = u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode as u8;
         let mask_bit = u8::from(self.masking_key.is_some()) << 7;
+        // Pieces of a fixed length are not worth a call.
         if self.payload_len <= MAX_SHORT {
-            rest.put_u8(mask_bit | self.payload_len as u8);
+            out.put_slice(&[first, mask_bit | self.payload_len as u8]);
         } else if let Ok(length) = u16::try_from(self.payload_len) {
-            rest.put_u8(mask_bit | LENGTH_16);
-            rest.put_u16(length);
+            let [high, low] = length.to_be_bytes();
+            out.put_slice(&[first, mask_bit | LENGTH_16, high, low]);
         } else {
-            rest.put_u8(mask_bit | LENGTH_64);
-            rest.put_u64(self.payload_len);
+            out.put_slice(&[first, mask_bit | LENGTH_64]);
+            out.put_u64(self.payload_len);
         }
         if let Some(key) = self.masking_key {
-            rest.put_slice(&key.to_bytes());
+            out.put_slice(&key.to_bytes());
         }
-        let len = Self::MAX_LEN - rest.len();
-        out.put_slice(&wire[..len]);
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn admit_start(
 
 /// Judges a data frame by the payload length that its header announces. `size` is what it makes of its message; of a
 /// compressed one, that is known only as it inflates.
+#[inline]
 pub(super) fn admit_len(payload_len: u64, size: Option<u64>, limits: &Limits) -> Result<(), ProtocolError> {
     if payload_len > limits.frame {
         return Err(ProtocolError::FrameTooLarge);

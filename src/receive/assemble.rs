@@ -12,7 +12,7 @@ use crate::{
 
 /// A payload shorter than this is copied out of the input. Sharing it would let a few bytes that the application
 /// keeps pin a whole read buffer.
-const COPIED_BELOW: usize = 16 << 10;
+pub(super) const COPIED_BELOW: usize = 16 << 10;
 /// A payload from here on may have grown the input, and takes it along.
 const LARGE: usize = 64 << 10;
 
@@ -62,7 +62,7 @@ impl Assembly {
             self.skip(piece, input);
             return None;
         }
-        self.taken = if piece.fin { Taken::Nothing } else { Taken::Chunks };
+        self.taken = Taken::Chunks;
         let data = match piece.place {
             Place::Input => take(input, piece.len),
             Place::Assembly => take_all(&mut self.buffer),
@@ -90,9 +90,6 @@ impl Assembly {
             Place::Input => input.advance(piece.len),
             Place::Assembly => self.buffer.clear(),
         }
-        if piece.fin {
-            *self = Self::default();
-        }
     }
 }
 
@@ -117,7 +114,7 @@ fn take_all(buffer: &mut BytesMut) -> Bytes {
     if chunk.len() < COPIED_BELOW { Bytes::copy_from_slice(&chunk) } else { chunk.freeze() }
 }
 
-fn message(kind: Kind, payload: Bytes) -> Message {
+pub(super) fn message(kind: Kind, payload: Bytes) -> Message {
     match kind {
         Kind::Text => Message::Text(Text::from_validated(payload)),
         Kind::Binary => Message::Binary(payload),

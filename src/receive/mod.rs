@@ -1,10 +1,14 @@
 //! The inbound pipe: bytes → events. Never writes. RFC 6455 §6.2.
 //!
-//! header → admit → unmask → inflate → utf8 → assemble, in that order, each byte once.
+//! header → admit → unmask → inflate → utf8 → assemble, in that order, each byte once. What is small and all there goes
+//! through in one go: `whole.rs`.
 
 mod admit;
 mod assemble;
 mod open;
+mod whole;
+
+use alloc::boxed::Box;
 
 use bytes::{Buf, BytesMut};
 
@@ -18,6 +22,7 @@ use crate::{
 use admit::{Terms, admit_len, admit_start};
 use assemble::{Assembly, take};
 use open::{OpenFrame, OpenMessage};
+use whole::Whole;
 
 /// The receiving half of a [`Connection`](crate::Connection).
 ///
@@ -28,8 +33,7 @@ pub struct Receiver {
     terms: Terms,
     inflater: Option<Inflater>,
     frame: Option<OpenFrame>,
-    message: Option<OpenMessage>,
-    assembly: Assembly,
+    message: Option<Box<OpenMessage>>,
     /// The peer's Close frame, once it has come.
     closed: Option<Option<CloseFrame>>,
     failed: Option<ProtocolError>,
@@ -74,7 +78,6 @@ impl Receiver {
             inflater,
             frame: None,
             message: None,
-            assembly: Assembly::default(),
             closed: None,
             failed: None,
             eof: false,
@@ -90,8 +93,12 @@ impl Receiver {
     /// # Errors
     ///
     /// The rule that the peer broke. Every later call gives the same error.
+    #[inline]
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        self.events(input, View::Messages, Assembly::add)
+        if let Some(whole) = self.whole(input) {
+            return Ok(Some(Event::Data(whole.into())));
+        }
+        self.messages(input)
     }
 
     /// Takes bytes from the front of `input` up to the next event, with messages in chunks as they arrive, inside
@@ -101,11 +108,12 @@ impl Receiver {
     /// # Errors
     ///
     /// The rule that the peer broke. Every later call gives the same error.
+    #[inline]
     pub fn receive_chunk(&mut self, input: &mut BytesMut) -> Result<Option<Event<Chunk>>, ProtocolError> {
-        if let Some(chunk) = self.message.as_ref().and_then(|message| self.assembly.give_up(message.kind)) {
-            return Ok(Some(Event::Data(chunk)));
+        if let Some(whole) = self.whole(input) {
+            return Ok(Some(Event::Data(whole.into())));
         }
-        self.events(input, View::Chunks, Assembly::pass)
+        self.chunks(input)
     }
 
     /// Tells the receiver that the stream has ended; all that was read has been received before.
@@ -158,6 +166,39 @@ impl Receiver {
         self.terms.role
     }
 
+    /// The next message, if nothing has to be remembered for it.
+    #[inline]
+    fn whole(&mut self, input: &mut BytesMut) -> Option<Whole> {
+        if self.frame.is_some() || self.message.is_some() || self.is_done() {
+            return None;
+        }
+        let whole = Whole::take(input, &self.terms)?;
+        self.traffic.frames += 1;
+        self.traffic.messages += 1;
+        self.traffic.bytes += whole.frame_len as u64;
+        Some(whole)
+    }
+
+    /// The next event, with messages whole.
+    #[inline(never)]
+    fn messages(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        self.events(input, View::Messages, Assembly::add)
+    }
+
+    /// The next event, with messages in chunks.
+    #[inline(never)]
+    fn chunks(&mut self, input: &mut BytesMut) -> Result<Option<Event<Chunk>>, ProtocolError> {
+        if let Some(chunk) = self.message.as_mut().and_then(|message| message.give_up()) {
+            return Ok(Some(Event::Data(chunk)));
+        }
+        self.events(input, View::Chunks, Assembly::pass)
+    }
+
+    /// Whether nothing more is looked at.
+    const fn is_done(&self) -> bool {
+        self.failed.is_some() || self.closed.is_some()
+    }
+
     /// The next event, with its payload as the view takes it from the pieces.
     fn events<D>(
         &mut self,
@@ -168,7 +209,10 @@ impl Receiver {
         while let Some(event) = self.next(input, view)? {
             match event {
                 Event::Data(piece) => {
-                    if let Some(data) = take(&mut self.assembly, piece, input) {
+                    let message = self.message.as_mut();
+                    let data = message.and_then(|message| take(&mut message.assembly, piece, input));
+                    self.message.take_if(|_| piece.fin);
+                    if let Some(data) = data {
                         return Ok(Some(Event::Data(data)));
                     }
                 }
@@ -232,10 +276,11 @@ impl Receiver {
     fn open_frame(&mut self, input: &mut BytesMut) -> Result<bool, ProtocolError> {
         let Some((first, behind)) = input.split_first_chunk() else { return Ok(false) };
         let start = Start::parse(*first)?;
-        admit_start(&start, &self.terms, self.message.as_ref())?;
+        admit_start(&start, &self.terms, self.message.as_deref())?;
         let Some(payload_len) = start.payload_len(behind)? else { return Ok(false) };
         let begun = OpenMessage::begin(&start);
-        if let Some(message) = begun.as_ref().or(self.message.as_ref()).filter(|_| !start.opcode.is_control())
+        if let Some(message) =
+            begun.as_ref().or(self.message.as_deref()).filter(|_| !start.opcode.is_control())
         {
             admit_len(payload_len, message.size_with(payload_len), &self.terms.limits)?;
         }
@@ -245,7 +290,7 @@ impl Receiver {
         self.traffic.bytes += start.header_len() as u64;
         self.traffic.frames += 1;
         self.frame = Some(OpenFrame::new(&start, payload_len, key));
-        self.message = begun.or(self.message.take());
+        self.message = begun.map(Box::new).or(self.message.take());
         if let Some(message) = self.message.as_mut().filter(|_| !start.opcode.is_control()) {
             message.add_frame(payload_len);
         }
@@ -270,7 +315,7 @@ impl Receiver {
     /// What of the open data frame is ready to be taken from the input.
     fn piece(&mut self, view: View) -> Option<Piece> {
         let (Some(frame), Some(message)) = (&mut self.frame, &self.message) else { return None };
-        let is_whole_message = frame.fin && message.fragments == 1 && !self.assembly.is_skipping();
+        let is_whole_message = frame.fin && message.fragments == 1 && !message.assembly.is_skipping();
         if !frame.is_clear() && (frame.clear == 0 || view == View::Messages && is_whole_message) {
             return None;
         }
@@ -278,7 +323,6 @@ impl Receiver {
         let piece = Piece { kind: message.kind, place: Place::Input, len, fin };
         frame.take(len);
         self.frame.take_if(|frame| frame.left == 0);
-        self.message.take_if(|_| fin);
         Some(piece)
     }
 
@@ -289,8 +333,9 @@ impl Receiver {
         else {
             return Ok(None);
         };
-        let (output, limits) = (self.assembly.output(), &self.terms.limits);
+        let limits = &self.terms.limits;
         let room = message.room(limits);
+        let output = message.assembly.output();
         let begun = output.len();
         let is_last = frame.fin && frame.left == 0;
         let step = if is_last {
@@ -303,7 +348,7 @@ impl Receiver {
         input.advance(wire);
         frame.take(wire);
         // The size is judged behind the text: then the verdict does not depend on how the bytes are cut.
-        message.validate(&output[begun..], fin)?;
+        message.validate_inflated(begun, fin)?;
         message.add_step(step, wire, limits)?;
         // A frame is done with when nothing of it is left, neither in the input nor in the inflater.
         let is_done = frame.left == 0 && !step.is_full && (fin || !frame.fin);
@@ -313,7 +358,6 @@ impl Receiver {
         let piece = Piece { kind: message.kind, place: Place::Assembly, len: step.produced, fin };
         let is_stalled = frame.left > 0 && frame.clear == 0 && step.produced == 0;
         self.frame.take_if(|_| is_done);
-        self.message.take_if(|_| fin);
         Ok(Some(piece).filter(|_| !is_stalled))
     }
 
@@ -325,7 +369,6 @@ impl Receiver {
 
     /// Gives back what only a conversation that goes on needs.
     fn release(&mut self) {
-        self.assembly = Assembly::default();
-        self.inflater = None;
+        (self.frame, self.message, self.inflater) = (None, None, None);
     }
 }

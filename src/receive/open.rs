@@ -2,11 +2,12 @@
 
 use bytes::BytesMut;
 
+use super::assemble::Assembly;
 use crate::{
     config::Limits,
     deflate::Step,
     error::ProtocolError,
-    event::Kind,
+    event::{Chunk, Kind},
     frame::{MaskingKey, OpCode, RSV1, Start},
     utf8::Validator,
 };
@@ -66,6 +67,8 @@ pub(super) struct OpenMessage {
     size: u64,
     utf8: Validator,
     deflated: Option<Deflated>,
+    /// What has come of it and is not a message yet.
+    pub(super) assembly: Assembly,
 }
 
 /// How far the inflation of a message has come.
@@ -80,13 +83,10 @@ struct Deflated {
 impl OpenMessage {
     /// The message that a frame begins, if it begins one.
     pub(super) fn begin(start: &Start) -> Option<Self> {
-        let kind = match start.opcode {
-            OpCode::Text => Kind::Text,
-            OpCode::Binary => Kind::Binary,
-            OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong => return None,
-        };
+        let kind = kind(start.opcode)?;
         let deflated = (start.rsv & RSV1 != 0).then_some(Deflated { wire: 0, room: MIN_ROOM });
-        Some(Self { kind, fragments: 0, size: 0, utf8: Validator::new(), deflated })
+        let (utf8, assembly) = (Validator::new(), Assembly::default());
+        Some(Self { kind, fragments: 0, size: 0, utf8, deflated, assembly })
     }
 
     pub(super) const fn is_deflated(&self) -> bool {
@@ -131,10 +131,38 @@ impl OpenMessage {
 
     /// Validates payload of a text message as it comes, so that it fails inside a frame (§8.1).
     pub(super) fn validate(&mut self, fresh: &[u8], fin: bool) -> Result<(), ProtocolError> {
-        if self.kind == Kind::Binary {
-            return Ok(());
+        match self.kind {
+            Kind::Text => validate(&mut self.utf8, fresh, fin),
+            Kind::Binary => Ok(()),
         }
-        self.utf8.push(fresh).map_err(|_| ProtocolError::TextNotUtf8)?;
-        if fin { self.utf8.finish().map_err(|_| ProtocolError::TextNotUtf8) } else { Ok(()) }
     }
+
+    /// Validates what was inflated behind the first `begun` bytes of the assembly.
+    pub(super) fn validate_inflated(&mut self, begun: usize, fin: bool) -> Result<(), ProtocolError> {
+        match self.kind {
+            Kind::Text => validate(&mut self.utf8, &self.assembly.output()[begun..], fin),
+            Kind::Binary => Ok(()),
+        }
+    }
+
+    /// Gives up what has been assembled, as the first chunk of its message.
+    pub(super) fn give_up(&mut self) -> Option<Chunk> {
+        self.assembly.give_up(self.kind)
+    }
+}
+
+/// The kind of the message that a frame begins, if it begins one.
+#[inline]
+pub(super) const fn kind(opcode: OpCode) -> Option<Kind> {
+    match opcode {
+        OpCode::Text => Some(Kind::Text),
+        OpCode::Binary => Some(Kind::Binary),
+        OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong => None,
+    }
+}
+
+fn validate(utf8: &mut Validator, fresh: &[u8], fin: bool) -> Result<(), ProtocolError> {
+    let pushed = utf8.push(fresh);
+    let finished = if fin { utf8.finish() } else { Ok(()) };
+    pushed.and(finished).map_err(|_| ProtocolError::TextNotUtf8)
 }

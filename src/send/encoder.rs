@@ -28,6 +28,7 @@ impl Encoder {
         Self { keys, compress, deflater, transmit: Transmit::default(), open: None, frames: 0, messages: 0 }
     }
 
+    #[inline]
     pub(super) const fn transmit(&mut self) -> &mut Transmit {
         &mut self.transmit
     }
@@ -38,6 +39,7 @@ impl Encoder {
     }
 
     /// How many bytes wait for the wire.
+    #[inline]
     pub(super) fn unsent(&self) -> usize {
         self.transmit.remaining()
     }
@@ -53,7 +55,14 @@ impl Encoder {
     }
 
     /// Posted messages, while less than `limit` waits for the wire. They stay out of a message in chunks (§5.4).
+    #[inline]
     pub(super) fn take(&mut self, queue: &mut Queue, limit: usize) {
+        if !queue.is_empty() {
+            self.take_some(queue, limit);
+        }
+    }
+
+    fn take_some(&mut self, queue: &mut Queue, limit: usize) {
         while self.unsent() < limit && !self.is_message_open() {
             let Some(message) = queue.pop() else { return };
             self.outgoing(message);
@@ -61,6 +70,7 @@ impl Encoder {
     }
 
     /// Whatever can be sent in one piece.
+    #[inline]
     pub(super) fn outgoing(&mut self, message: Outgoing) {
         match message {
             Outgoing::Message(message) => self.message(message, None),
@@ -69,6 +79,7 @@ impl Encoder {
     }
 
     /// A whole message, as one frame; compressed as the configuration says, or as `compress` does.
+    #[inline]
     pub(super) fn message(&mut self, message: Message, compress: Option<Compress>) {
         let opcode = opcode(message.kind());
         let deflater = self.deflater_for(message.len(), compress);
@@ -135,11 +146,13 @@ impl Encoder {
         self.deflater = None;
     }
 
+    #[inline]
     fn deflater_for(&mut self, len: usize, compress: Option<Compress>) -> Option<&mut Deflater> {
         let compress = compress.unwrap_or(self.compress);
         self.deflater.as_mut().filter(|_| compress.covers(len))
     }
 
+    #[inline]
     fn write(&mut self, fin: bool, rsv: u8, opcode: OpCode, payload: Bytes) {
         let masking_key = self.keys.next();
         let header = Header { fin, rsv, opcode, masking_key, payload_len: payload.len() as u64 };

@@ -98,6 +98,7 @@ impl Sender {
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::Full`] and [`SendError::MessageOpen`].
+    #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.check_send()?;
         self.encoder.take(&mut self.queue, usize::MAX);
@@ -122,6 +123,7 @@ impl Sender {
     /// # Errors
     ///
     /// What [`send`](Self::send) would say.
+    #[inline]
     pub fn check_send(&self) -> Result<(), SendError> {
         self.check_room()?;
         // §5.4: the fragments of one message are not interleaved with another message.
@@ -181,8 +183,11 @@ impl Sender {
     }
 
     /// The bytes that wait for the wire. Posted messages are among them as the others leave.
+    #[inline]
     pub fn transmit(&mut self) -> &mut Transmit {
-        self.write_pong();
+        if self.pongs.kept().is_some() {
+            self.answer_kept();
+        }
         self.encoder.take(&mut self.queue, WINDOW);
         self.encoder.transmit()
     }
@@ -194,19 +199,23 @@ impl Sender {
     }
 
     /// How many bytes wait for the wire, with a pong that is kept for later and what posted messages take.
+    #[inline]
     pub fn unsent(&self) -> usize {
         let kept = self.pongs.kept().map_or(0, |payload| self.encoder.control_len(payload));
         self.encoder.unsent() + kept + self.queue.bytes()
     }
 
     /// How many bytes wait for nothing but the wire: posted messages may wait for the end of one in chunks.
+    #[inline]
     pub(crate) fn transmittable(&self) -> usize {
         if self.is_message_open() { self.unsent() - self.queue.bytes() } else { self.unsent() }
     }
 
     /// Whether the unsent output is below its limit, so that a message can be sent.
+    #[inline]
     pub fn has_room(&self) -> bool {
-        self.unsent() == 0 || self.unsent() < self.unsent_limit
+        let unsent = self.unsent();
+        unsent == 0 || unsent < self.unsent_limit
     }
 
     /// Whether a message that is being sent in chunks has not ended, so that no other can be sent (§5.4).
@@ -312,6 +321,7 @@ impl Sender {
         if self.is_closed() { Waiting::Closing } else { Waiting::Open }
     }
 
+    #[inline]
     fn check_room(&self) -> Result<(), SendError> {
         if self.is_closed() {
             return Err(SendError::Closed);

@@ -17,6 +17,10 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// What is held, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes

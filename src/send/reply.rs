@@ -13,13 +13,14 @@ use crate::{
 impl Sender {
     /// The hinge: answers what the receiver returned. A ping gets its pong, a Close frame is echoed, and a breach
     /// is told to the peer. Every result of a [`Receiver`](crate::Receiver) belongs here, in order.
+    #[inline]
     pub fn reply<D>(&mut self, received: &Result<Option<Event<D>>, ProtocolError>) {
         match received {
+            Ok(Some(Event::Data(_)) | None) => {}
             Ok(Some(Event::Ping(payload))) => self.answer(payload),
             Ok(Some(Event::Pong(payload))) => self.round_trip.hear(payload),
             Ok(Some(Event::Close(frame))) => self.echo(frame.as_ref()),
             Err(error) => self.fail(*error),
-            Ok(_) => {}
         }
     }
 
@@ -28,17 +29,24 @@ impl Sender {
         if self.abandoned || self.pings == Pings::Shown {
             return;
         }
-        self.pongs.keep(payload.clone());
-        self.write_pong();
+        if !self.pongs.has_room(self.traffic().bytes) {
+            return self.pongs.keep(payload.clone());
+        }
+        self.pongs.forget();
+        self.write_pong(payload.clone());
     }
 
-    pub(super) fn write_pong(&mut self) {
-        let before = self.encoder.unsent();
-        if let Some(payload) = self.pongs.take(self.traffic().bytes, before) {
-            self.encoder.control(OpCode::Pong, payload);
-            let after = self.encoder.unsent();
-            self.pongs.add(after - before, self.traffic().bytes + after as u64);
+    /// Answers the ping that was kept, once there is room.
+    #[cold]
+    pub(super) fn answer_kept(&mut self) {
+        if let Some(payload) = self.pongs.take(self.traffic().bytes) {
+            self.write_pong(payload);
         }
+    }
+
+    fn write_pong(&mut self, payload: Bytes) {
+        self.pongs.add(self.encoder.control_len(&payload), self.traffic().bytes, self.encoder.unsent());
+        self.encoder.control(OpCode::Pong, payload);
     }
 
     /// §5.5.1: a Close frame is answered with one, which typically echoes the code.

@@ -1,0 +1,87 @@
+//! A small message that is one frame and is all there, as nearly all are. RFC 6455 §5.2, §5.3, §8.1.
+//!
+//! The steps and the rules of the pipe, in one go: nothing is ever open. Whatever is unusual stays as it came, for the
+//! pipe to take apart, and to say what is wrong with it.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{
+    admit::{Terms, admit_len},
+    assemble::{COPIED_BELOW, message},
+};
+use crate::{
+    config::Role,
+    event::{Chunk, Kind, Message},
+    frame::{MaskingKey, OpCode},
+    utf8::Validator,
+};
+
+/// The first byte of a text message that is one frame, is not compressed, and has no reserved bit set.
+const TEXT: u8 = 0x80 | OpCode::Text as u8;
+/// The same of a binary one.
+const BINARY: u8 = 0x80 | OpCode::Binary as u8;
+
+/// A message that was never open.
+#[derive(Debug)]
+pub(super) struct Whole {
+    kind: Kind,
+    payload: Bytes,
+    /// How long its frame was.
+    pub(super) frame_len: usize,
+}
+
+impl Whole {
+    /// Takes the message at the front of the input, if it is usual, small, and all there.
+    #[inline]
+    pub(super) fn take(input: &mut BytesMut, terms: &Terms) -> Option<Self> {
+        let (&[first, second], behind) = input.split_first_chunk()?;
+        let kind = match first {
+            TEXT => Kind::Text,
+            BINARY => Kind::Binary,
+            _ => return None,
+        };
+        // With the mask bit as it has to be (§5.1), seven bits of length are left.
+        let (len, behind) = match second ^ mask_bit(terms.role) {
+            len @ 0..=125 => (len.into(), behind),
+            126 => {
+                let (len, behind) = behind.split_first_chunk()?;
+                (Some(u16::from_be_bytes(*len).into()).filter(|len| *len > 125)?, behind)
+            }
+            _ => return None,
+        };
+        let (key, behind) = match terms.role {
+            Role::Server => behind.split_first_chunk()?,
+            Role::Client => (&[0; 4], behind),
+        };
+        admit_len(len as u64, Some(len as u64), &terms.limits).ok().filter(|()| len < COPIED_BELOW)?;
+        let frame_len = input.len() - behind.len() + len;
+        let mut payload = behind.get(..len)?.to_vec();
+        MaskingKey::new(*key).apply(&mut payload);
+        if kind == Kind::Text {
+            let mut utf8 = Validator::new();
+            utf8.push(&payload).and_then(|()| utf8.finish()).ok()?;
+        }
+        input.advance(frame_len);
+        Some(Self { kind, payload: payload.into(), frame_len })
+    }
+}
+
+/// The first bit of the second byte, in frames to this end.
+const fn mask_bit(role: Role) -> u8 {
+    match role {
+        Role::Server => 0x80,
+        Role::Client => 0,
+    }
+}
+
+impl From<Whole> for Message {
+    fn from(Whole { kind, payload, .. }: Whole) -> Self {
+        message(kind, payload)
+    }
+}
+
+impl From<Whole> for Chunk {
+    fn from(Whole { kind, payload, .. }: Whole) -> Self {
+        Self { kind, data: payload, fin: true }
+    }
+}
