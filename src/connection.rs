@@ -1,5 +1,6 @@
 //! A connection: receiver, sender, and the one call between them. RFC 6455 §7.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -72,8 +73,11 @@ pub enum State {
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
-    negotiated: Negotiated,
+    /// What is not nothing.
+    negotiated: Option<Box<Negotiated>>,
 }
+
+static NOTHING: Negotiated = Negotiated { subprotocol: None, deflate: None };
 
 impl Connection {
     /// The client's end.
@@ -87,14 +91,18 @@ impl Connection {
     ) -> Self {
         let (receiver, sender) =
             (Receiver::new(Role::Client, config, &negotiated), Sender::client(config, &negotiated, keys));
-        Self { receiver, sender, negotiated }
+        Self::new(receiver, sender, negotiated)
     }
 
     /// The server's end.
     pub fn server(config: &Config, negotiated: Negotiated) -> Self {
         let (receiver, sender) =
             (Receiver::new(Role::Server, config, &negotiated), Sender::server(config, &negotiated));
-        Self { receiver, sender, negotiated }
+        Self::new(receiver, sender, negotiated)
+    }
+
+    fn new(receiver: Receiver, sender: Sender, negotiated: Negotiated) -> Self {
+        Self { receiver, sender, negotiated: (negotiated != NOTHING).then(|| Box::new(negotiated)) }
     }
 
     /// Takes bytes from the front of `input` up to the next event, with messages whole; `None`: feed more bytes.
@@ -358,7 +366,10 @@ impl Connection {
 
     /// What the opening handshake agreed on.
     pub const fn negotiated(&self) -> &Negotiated {
-        &self.negotiated
+        match &self.negotiated {
+            Some(negotiated) => negotiated,
+            None => &NOTHING,
+        }
     }
 
     /// Takes the connection apart, for a program that reads and writes in two places.

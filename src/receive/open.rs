@@ -2,9 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::assemble::Assembly;
+use super::{admit::Bounds, assemble::Assembly};
 use crate::{
-    config::Limits,
     deflate::Step,
     error::ProtocolError,
     event::{Chunk, Kind},
@@ -105,14 +104,14 @@ impl OpenMessage {
     }
 
     /// How much the next step of inflation may give: one byte more than the limit tells that it is exceeded.
-    pub(super) fn room(&self, limits: &Limits) -> usize {
+    pub(super) fn room(&self, limits: &Bounds) -> usize {
         let room = self.deflated.as_ref().map_or(0, |deflated| deflated.room);
         let below_limit = (limits.message - self.size).saturating_add(1);
         usize::try_from(below_limit).map_or(room, |below_limit| below_limit.min(room))
     }
 
     /// Counts a step of inflation, and `wire` bytes that it has used up of the payload (§10.4).
-    pub(super) fn add_step(&mut self, step: Step, wire: usize, limits: &Limits) -> Result<(), ProtocolError> {
+    pub(super) fn add_step(&mut self, step: Step, wire: usize, limits: &Bounds) -> Result<(), ProtocolError> {
         let Some(deflated) = &mut self.deflated else { return Ok(()) };
         deflated.wire += wire as u64;
         if step.is_full {
@@ -123,7 +122,7 @@ impl OpenMessage {
     }
 
     /// Judges by how much the message has inflated. That depends on how it is cut except at the end of a frame.
-    pub(super) fn check_ratio(&self, limits: &Limits) -> Result<(), ProtocolError> {
+    pub(super) fn check_ratio(&self, limits: &Bounds) -> Result<(), ProtocolError> {
         let (Some(deflated), Some(ratio)) = (&self.deflated, limits.ratio) else { return Ok(()) };
         let allowed = deflated.wire.saturating_mul(ratio.into()).max(RATIO_FREE);
         if self.size > allowed { Err(ProtocolError::RatioTooHigh) } else { Ok(()) }

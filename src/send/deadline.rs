@@ -1,11 +1,9 @@
 //! When silence means something: keepalive and the time that the closing handshake may take.
 
-use core::time::Duration;
-
 use crate::{
     config::{Config, Keepalive},
     error::TimedOut,
-    timer::{Timer, Timers},
+    timer::{Time, Timer, Timers},
 };
 
 /// What moves while a connection lives: bytes that were heard, bytes that have left, and bytes that wait.
@@ -25,14 +23,27 @@ pub(super) enum Waiting {
     Closing,
 }
 
+/// How long silence is borne: a [`Keepalive`].
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    interval: Time,
+    timeout: Time,
+}
+
+impl From<Keepalive> for Patience {
+    fn from(Keepalive { interval, timeout }: Keepalive) -> Self {
+        Self { interval: interval.into(), timeout: timeout.into() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Deadlines {
     timers: Timers,
-    keepalive: Option<Keepalive>,
-    close_timeout: Duration,
+    patience: Option<Patience>,
+    close_timeout: Time,
     /// How many bytes had been heard when that number last grew, and the tick that saw it.
     heard: u64,
-    heard_at: Option<Duration>,
+    heard_at: Option<Time>,
     /// How many bytes had left when the output was last seen to move.
     sent: u64,
 }
@@ -41,8 +52,8 @@ impl Deadlines {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             timers: Timers::default(),
-            keepalive: config.keepalive,
-            close_timeout: config.close_timeout,
+            patience: config.keepalive.map(Patience::from),
+            close_timeout: config.close_timeout.into(),
             heard: 0,
             heard_at: None,
             sent: 0,
@@ -50,7 +61,7 @@ impl Deadlines {
     }
 
     /// Arms what `waiting` asks for, and fires what is due: true if it is time for a ping.
-    pub(super) fn tick(&mut self, now: Duration, flow: Flow, waiting: Waiting) -> Result<bool, TimedOut> {
+    pub(super) fn tick(&mut self, now: Time, flow: Flow, waiting: Waiting) -> Result<bool, TimedOut> {
         match waiting {
             Waiting::Open => {
                 let is_ping_due = self.tick_open(now, flow.heard)?;
@@ -60,12 +71,12 @@ impl Deadlines {
         }
     }
 
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub(super) fn next(&self) -> Option<Time> {
         self.timers.next()
     }
 
     /// Bytes were heard at this time, if their number has grown.
-    pub(super) fn hear(&mut self, at: Duration, heard: u64) {
+    pub(super) fn hear(&mut self, at: Time, heard: u64) {
         if self.heard_at.is_none() || heard != self.heard {
             self.heard = heard;
             self.heard_at = Some(at);
@@ -74,35 +85,34 @@ impl Deadlines {
     }
 
     /// The peer's silence until now is no sign: nothing was read.
-    pub(super) fn excuse_silence(&mut self, now: Duration) {
+    pub(super) fn excuse_silence(&mut self, now: Time) {
         self.heard_at = Some(now);
         self.timers.stop(Timer::Pong);
     }
 
     /// A peer that takes nothing for as long as one that says nothing is as good as gone.
-    fn tick_output(&mut self, now: Duration, flow: Flow) -> Result<(), TimedOut> {
-        let Some(keepalive) = self.keepalive else { return Ok(()) };
+    fn tick_output(&mut self, now: Time, flow: Flow) -> Result<(), TimedOut> {
+        let Some(patience) = self.patience else { return Ok(()) };
         if flow.unsent == 0 || flow.sent != self.sent {
             self.sent = flow.sent;
             self.timers.stop(Timer::Write);
         }
         if flow.unsent > 0 && !self.timers.is_armed(Timer::Write) {
-            let patience = keepalive.interval.saturating_add(keepalive.timeout);
-            self.timers.set(Timer::Write, now.saturating_add(patience));
+            self.timers.set(Timer::Write, now.plus(patience.interval).plus(patience.timeout));
         }
         if self.timers.is_due(Timer::Write, now) { Err(TimedOut::Write) } else { Ok(()) }
     }
 
-    fn tick_open(&mut self, now: Duration, heard: u64) -> Result<bool, TimedOut> {
-        let Some(keepalive) = self.keepalive else { return Ok(false) };
+    fn tick_open(&mut self, now: Time, heard: u64) -> Result<bool, TimedOut> {
+        let Some(patience) = self.patience else { return Ok(false) };
         self.hear(now, heard);
         if self.timers.is_armed(Timer::Pong) {
             return if self.timers.is_due(Timer::Pong, now) { Err(TimedOut::Pong) } else { Ok(false) };
         }
-        let silent_at = self.heard_at.unwrap_or(now).saturating_add(keepalive.interval);
+        let silent_at = self.heard_at.unwrap_or(now).plus(patience.interval);
         if silent_at <= now {
             self.timers.stop(Timer::Ping);
-            self.timers.set(Timer::Pong, now.saturating_add(keepalive.timeout));
+            self.timers.set(Timer::Pong, now.plus(patience.timeout));
             return Ok(true);
         }
         // The deadline stays where it is while bytes come in, and moves once it is reached: a driver's alarm is
@@ -113,10 +123,10 @@ impl Deadlines {
         Ok(false)
     }
 
-    fn tick_closing(&mut self, now: Duration) -> Result<(), TimedOut> {
+    fn tick_closing(&mut self, now: Time) -> Result<(), TimedOut> {
         if !self.timers.is_armed(Timer::Close) {
             self.timers = Timers::default();
-            self.timers.set(Timer::Close, now.saturating_add(self.close_timeout));
+            self.timers.set(Timer::Close, now.plus(self.close_timeout));
         }
         if self.timers.is_due(Timer::Close, now) { Err(TimedOut::Close) } else { Ok(()) }
     }

@@ -1,5 +1,7 @@
 //! Messages, chunks and control frames → bytes: deflate → fragment → header → mask. RFC 6455 §6.1, RFC 7692 §7.2.1.
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes};
 
 use super::{Outgoing, Prepared, Transmit, keys::Keys, open::OpenMessage, queue::Queue};
@@ -14,8 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Encoder {
     keys: Keys,
-    compress: Compress,
-    deflater: Option<Deflater>,
+    compressor: Option<Box<Compressor>>,
     transmit: Transmit,
     /// The message that is being sent in chunks.
     open: Option<OpenMessage>,
@@ -23,9 +24,17 @@ pub(super) struct Encoder {
     messages: u64,
 }
 
+/// What compresses messages, and which.
+#[derive(Debug)]
+struct Compressor {
+    deflater: Deflater,
+    when: Compress,
+}
+
 impl Encoder {
-    pub(super) fn new(keys: Keys, compress: Compress, deflater: Option<Deflater>) -> Self {
-        Self { keys, compress, deflater, transmit: Transmit::default(), open: None, frames: 0, messages: 0 }
+    pub(super) fn new(keys: Keys, when: Compress, deflater: Option<Deflater>) -> Self {
+        let compressor = deflater.map(|deflater| Box::new(Compressor { deflater, when }));
+        Self { keys, compressor, transmit: Transmit::default(), open: None, frames: 0, messages: 0 }
     }
 
     #[inline]
@@ -122,9 +131,9 @@ impl Encoder {
             Some(_) => (0, OpCode::Continuation),
             None => (if message.is_deflated { RSV1 } else { 0 }, opcode(chunk.kind)),
         };
-        let payload = match self.deflater.as_mut().filter(|_| message.is_deflated) {
-            Some(deflater) if chunk.fin => deflater.finish(&chunk.data),
-            Some(deflater) => deflater.compress(&chunk.data),
+        let payload = match self.compressor.as_mut().filter(|_| message.is_deflated) {
+            Some(compressor) if chunk.fin => compressor.deflater.finish(&chunk.data),
+            Some(compressor) => compressor.deflater.compress(&chunk.data),
             None => chunk.data,
         };
         self.open = (!chunk.fin).then_some(message);
@@ -137,19 +146,19 @@ impl Encoder {
 
     /// Nothing more is compressed.
     pub(super) fn finish(&mut self) {
-        self.deflater = None;
+        self.compressor = None;
     }
 
     /// Drops what waits.
     pub(super) fn clear(&mut self) {
         self.transmit.clear();
-        self.deflater = None;
+        self.compressor = None;
     }
 
     #[inline]
     fn deflater_for(&mut self, len: usize, compress: Option<Compress>) -> Option<&mut Deflater> {
-        let compress = compress.unwrap_or(self.compress);
-        self.deflater.as_mut().filter(|_| compress.covers(len))
+        let Compressor { deflater, when } = self.compressor.as_deref_mut()?;
+        compress.unwrap_or(*when).covers(len).then_some(deflater)
     }
 
     #[inline]

@@ -25,6 +25,7 @@ use crate::{
     error::{SendError, TimedOut},
     event::{Chunk, Message, Traffic},
     frame::{CloseFrame, MAX_CONTROL, OpCode},
+    timer::Time,
 };
 use deadline::{Deadlines, Flow, Waiting};
 use encoder::Encoder;
@@ -52,7 +53,7 @@ pub struct Sender {
     pongs: Pongs,
     round_trip: RoundTrip,
     /// Our Close frame, once it is queued.
-    closed: Option<Option<CloseFrame>>,
+    closed: Option<Box<Option<CloseFrame>>>,
     /// The stream can no longer be written to.
     abandoned: bool,
     /// The stream has ended.
@@ -230,7 +231,10 @@ impl Sender {
 
     /// How long the last ping that was answered took, from the tick that knew of it to the tick that knew of its pong.
     pub const fn round_trip(&self) -> Option<Duration> {
-        self.round_trip.last()
+        match self.round_trip.last() {
+            Some(span) => Some(span.to_duration()),
+            None => None,
+        }
     }
 
     /// Tells the sender the time, and how many bytes the receiver has [`heard`](crate::Receiver::heard); returns when
@@ -244,7 +248,7 @@ impl Sender {
             return Err(timed_out);
         }
         let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.transmittable() };
-        match self.deadlines.tick(now, flow, self.waiting()) {
+        match self.deadlines.tick(now.into(), flow, self.waiting()) {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
             Err(timed_out) => {
@@ -254,24 +258,24 @@ impl Sender {
             }
         }
         self.mark(now);
-        Ok(self.deadlines.next())
+        Ok(self.deadlines.next().map(Time::to_duration))
     }
 
     /// Times the round trip.
     pub(crate) fn mark(&mut self, now: Duration) {
-        self.round_trip.tick(now);
+        self.round_trip.tick(now.into());
     }
 
     /// So many bytes had been heard at this time, which no tick has told.
     #[cfg(feature = "tokio")]
     pub(crate) fn hear(&mut self, at: Duration, heard: u64) {
-        self.deadlines.hear(at, heard);
+        self.deadlines.hear(at.into(), heard);
     }
 
     /// Tells the sender that nothing has been read lately, so that the peer's silence is no sign. See
     /// [`Connection::tick_unread`](crate::Connection::tick_unread).
     pub fn excuse_silence(&mut self, now: Duration) {
-        self.deadlines.excuse_silence(now);
+        self.deadlines.excuse_silence(now.into());
     }
 
     /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
@@ -294,7 +298,7 @@ impl Sender {
 
     /// Our Close frame: `None` before it is queued, `Some(None)` if it has no code.
     pub fn sent_close(&self) -> Option<Option<&CloseFrame>> {
-        self.closed.as_ref().map(Option::as_ref)
+        self.closed.as_deref().map(Option::as_ref)
     }
 
     /// The deadline that passed, if one did.
@@ -349,7 +353,7 @@ impl Sender {
         if let Some(frame) = &frame {
             frame.write(&mut payload);
         }
-        self.closed = Some(frame);
+        self.closed = Some(Box::new(frame));
         self.encoder.control(OpCode::Close, payload.freeze());
         self.encoder.finish();
     }

@@ -1,6 +1,6 @@
 //! Messages that were posted and not yet encoded: the part of the output that can still be dropped.
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use super::{Outgoing, Overflow, Posted, Sender};
 use crate::error::SendError;
@@ -11,38 +11,43 @@ const ENTRY: usize = 256;
 const COPIED_BELOW: usize = 4096;
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct Queue(Option<Box<Waiting>>);
+
+/// At least one message.
+#[derive(Debug, Default)]
+struct Waiting {
     messages: VecDeque<Outgoing>,
     bytes: usize,
 }
 
 impl Queue {
     pub(super) const fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.0.is_none()
     }
 
     /// What is held, in bytes.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
     pub(super) fn push(&mut self, message: Outgoing) {
         let message = compact(message);
-        self.bytes += ENTRY + message.len();
-        self.messages.push_back(message);
+        let waiting = self.0.get_or_insert_default();
+        waiting.bytes += ENTRY + message.len();
+        waiting.messages.push_back(message);
     }
 
     pub(super) fn pop(&mut self) -> Option<Outgoing> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= ENTRY + message.len();
-        if self.messages.is_empty() {
-            self.clear();
-        }
+        let waiting = self.0.as_mut()?;
+        let message = waiting.messages.pop_front()?;
+        waiting.bytes -= ENTRY + message.len();
+        self.0.take_if(|waiting| waiting.messages.is_empty());
         Some(message)
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 }
 
