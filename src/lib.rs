@@ -100,9 +100,9 @@
 //! | 6 | [`replay`] |
 //! | 7 | [`tokio`] |
 //!
-//! Ranks 0 to 6 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`],
-//! `deflate` (on by default) compression, `tokio` (on by default) the adapter, `futures` its `Stream` and `Sink`, `json`
-//! messages as serde values, and `tracing` what connections do.
+//! Ranks 0 to 6 are `no_std` with `alloc`, and need no feature. Feature `std` adds vectored output to [`Transmit`] and
+//! asks the processor how wide its registers are, `deflate` (on by default) adds compression, `tokio` (on by default) the
+//! adapter, `futures` its `Stream` and `Sink`, `json` messages as serde values, and `tracing` what connections do.
 //!
 //! # Invariants
 //!

@@ -1,13 +1,11 @@
 //! Bytes that are known to be UTF-8.
 
 use alloc::string::String;
-use core::{
-    fmt,
-    ops::Deref,
-    str::{self, Utf8Error},
-};
+use core::{fmt, ops::Deref, str::Utf8Error};
 
 use bytes::Bytes;
+
+use crate::utf8::check;
 
 /// A UTF-8 string in shared [`Bytes`]: cloning and taking over a received payload copy nothing.
 ///
@@ -19,8 +17,8 @@ use bytes::Bytes;
 /// assert!(Text::try_from(bytes::Bytes::from_static(b"\xff")).is_err());
 /// ```
 ///
-/// The crate forbids `unsafe`, so each [`as_str`](Self::as_str) checks the bytes again, in time linear in their
-/// number; [`as_bytes`](Self::as_bytes) is free. Keep the `&str` rather than asking for it in a loop.
+/// There is no `unsafe` to leave it out, so each [`as_str`](Self::as_str) checks the bytes again, in time linear in
+/// their number; [`as_bytes`](Self::as_bytes) is free. Keep the `&str` rather than asking for it in a loop.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Bytes);
 
@@ -32,13 +30,13 @@ impl Text {
 
     /// Takes bytes that a validator has already passed.
     pub(crate) fn from_validated(bytes: Bytes) -> Self {
-        debug_assert!(str::from_utf8(&bytes).is_ok());
+        debug_assert!(check(&bytes).is_ok());
         Self(bytes)
     }
 
     /// The text as a string slice.
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).expect("a Text is made from UTF-8 only")
+        check(&self.0).expect("a Text is made from UTF-8 only")
     }
 
     /// The encoded bytes.
@@ -94,7 +92,7 @@ impl TryFrom<Bytes> for Text {
     type Error = Utf8Error;
 
     fn try_from(bytes: Bytes) -> Result<Self, Utf8Error> {
-        str::from_utf8(&bytes)?;
+        check(&bytes)?;
         Ok(Self(bytes))
     }
 }

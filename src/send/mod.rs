@@ -193,6 +193,12 @@ impl Sender {
         self.encoder.transmit()
     }
 
+    /// The bytes that wait for the wire, as they are: nothing is added to them.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn output(&mut self) -> &mut Transmit {
+        self.encoder.transmit()
+    }
+
     /// How many bytes wait for the wire, with a pong that is kept for later and what posted messages take.
     #[inline]
     pub fn unsent(&self) -> usize {
@@ -258,6 +264,12 @@ impl Sender {
     /// Times the round trip.
     pub(crate) fn mark(&mut self, now: Duration) {
         self.round_trip.tick(now.into());
+    }
+
+    /// So many bytes had been heard at this time, which no tick has told.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn hear(&mut self, at: Duration, heard: u64) {
+        self.deadlines.hear(at.into(), heard);
     }
 
     /// Tells the sender that nothing has been read lately, so that the peer's silence is no sign. See

@@ -58,6 +58,28 @@ impl Transmit {
         *self = Self { sent: self.sent, ..Self::default() };
     }
 
+    /// Whether there is memory to write into.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_memory(&self) -> bool {
+        self.tail.capacity() > 0
+    }
+
+    /// Memory to write into, where there is none.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn lend(&mut self, buffer: BytesMut) {
+        self.tail = buffer;
+    }
+
+    /// All has left: gives up the memory that it stood in.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn advance_all(&mut self) -> BytesMut {
+        self.sent += self.remaining() as u64;
+        let mut buffer = mem::take(&mut self.tail);
+        self.clear();
+        buffer.clear();
+        buffer
+    }
+
     /// How many bytes have left.
     pub(super) const fn sent(&self) -> u64 {
         self.sent

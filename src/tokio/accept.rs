@@ -1,14 +1,12 @@
 //! The server's side of the opening handshake, over a stream. RFC 6455 §4.2.
 
-use core::time::Duration;
+use core::{future::Future, time::Duration};
+use std::{boxed::Box, io};
 
-use ::tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout_at},
-};
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::BytesMut;
 
-use super::{Error, READ, WebSocket, trace};
+use super::{Error, READ, WebSocket, clock::Clock, trace};
 use crate::{
     config::Config,
     connection::Connection,
@@ -23,7 +21,7 @@ use crate::{
 /// [`Error::Rejected`] once a bad request has been answered, [`Error::TimedOut`] after
 /// [`Config::handshake_timeout`], [`Error::Vanished`] and [`Error::Io`].
 pub async fn accept<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Result<WebSocket<T>, Error> {
-    accept_with(io, &Config::default(), |_| Ok(Answer::default())).await
+    Box::pin(async move { open(io, &Config::default(), |_| Ok(Answer::default())).await }).await
 }
 
 /// Accepts a connection as `answer` says to what the client offers.
@@ -50,6 +48,15 @@ pub async fn accept_with<T: AsyncRead + AsyncWrite + Unpin>(
     config: &Config,
     answer: impl FnOnce(&Offer) -> Result<Answer, Rejection>,
 ) -> Result<WebSocket<T>, Error> {
+    Box::pin(open(io, config, answer)).await
+}
+
+/// In a box, so that what a handshake needs is not a part of its task for as long as that lives.
+async fn open<T: AsyncRead + AsyncWrite + Unpin>(
+    io: T,
+    config: &Config,
+    answer: impl FnOnce(&Offer) -> Result<Answer, Rejection>,
+) -> Result<WebSocket<T>, Error> {
     let incoming = receive_offer(io, config).await?;
     match answer(incoming.offer()) {
         Ok(answer) => incoming.accept(&answer).await,
@@ -68,22 +75,21 @@ pub async fn receive_offer<T: AsyncRead + AsyncWrite + Unpin>(
     mut io: T,
     config: &Config,
 ) -> Result<Incoming<T>, Error> {
-    let deadline = deadline(config);
+    let mut time = Time { clock: Clock::new(), limit: config.handshake_timeout };
     let mut input = BytesMut::new();
     let mut handshake = ServerHandshake::new(&config.limits);
     let offer = loop {
         match handshake.receive(&mut input) {
             Ok(Some(offer)) => break offer,
             Ok(None) => {}
-            Err(rejection) => return Err(refuse(&mut io, deadline, rejection).await),
+            Err(rejection) => return Err(refuse(&mut io, &mut time, rejection).await),
         }
         input.reserve(READ);
-        let read = timeout_at(deadline, io.read_buf(&mut input)).await;
-        if read.map_err(|_| TimedOut::Handshake)?? == 0 {
+        if time.hold(io.read_buf(&mut input)).await? == 0 {
             return Err(Error::Vanished);
         }
     };
-    Ok(Incoming { io, input, offer, deadline, config: config.clone() })
+    Ok(Incoming { io, input, offer, time, config: config.clone() })
 }
 
 /// A client that waits for an answer.
@@ -92,7 +98,7 @@ pub struct Incoming<T> {
     io: T,
     input: BytesMut,
     offer: Offer,
-    deadline: Instant,
+    time: Time,
     config: Config,
 }
 
@@ -113,8 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Incoming<T> {
             Err(rejection) => return Err(self.reject(rejection).await),
         };
         let (reply, negotiated) = accepted;
-        let written = timeout_at(self.deadline, write(&mut self.io, &reply)).await;
-        written.map_err(|_| TimedOut::Handshake)??;
+        self.time.hold(write(&mut self.io, &reply)).await?;
         let connection = Connection::server(&self.config, negotiated);
         trace::opened(&connection);
         Ok(WebSocket::from_parts(self.io, connection, self.input))
@@ -122,40 +127,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Incoming<T> {
 
     /// Refuses the connection; gives the rejection back as the error that it is, or why it could not be sent.
     pub async fn reject(mut self, rejection: Rejection) -> Error {
-        refuse(&mut self.io, self.deadline, rejection).await
+        refuse(&mut self.io, &mut self.time, rejection).await
     }
 }
 
-/// A timeout that reaches past what the clock can count is as good as none.
-fn deadline(config: &Config) -> Instant {
-    const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    let now = Instant::now();
-    now.checked_add(config.handshake_timeout).unwrap_or_else(|| now + YEARS)
+/// How much time the opening handshake has.
+#[derive(Debug)]
+struct Time {
+    clock: Clock,
+    limit: Duration,
+}
+
+impl Time {
+    /// What `work` gives, unless the time is over before.
+    async fn hold<R>(&mut self, work: impl Future<Output = io::Result<R>>) -> Result<R, Error> {
+        let done = self.clock.within(self.limit, work).await.ok_or(TimedOut::Handshake)?;
+        Ok(done?)
+    }
 }
 
 async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
     io: &mut T,
-    deadline: Instant,
+    time: &mut Time,
     rejection: Rejection,
 ) -> Error {
     trace::rejected(&rejection);
-    match timeout_at(deadline, write(io, &rejection.response())).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return error.into(),
-        Err(_) => return TimedOut::Handshake.into(),
+    if let Err(error) = time.hold(write(io, &rejection.response())).await {
+        return error;
     }
     // The reply is with the system; what follows only keeps a reset from overtaking it.
-    let _ = timeout_at(deadline, drain(io)).await;
+    let _ = time.hold(drain(io)).await;
     rejection.into()
 }
 
-async fn write<T: AsyncWrite + Unpin>(io: &mut T, mut reply: &[u8]) -> std::io::Result<()> {
+async fn write<T: AsyncWrite + Unpin>(io: &mut T, mut reply: &[u8]) -> io::Result<()> {
     io.write_all_buf(&mut reply).await?;
     io.flush().await
 }
 
 /// Shuts down and reads to the end of the stream: closing it with bytes unread resets it, and the reply may be lost.
-async fn drain<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) -> std::io::Result<()> {
+async fn drain<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) -> io::Result<()> {
     io.shutdown().await?;
     let mut ignored = BytesMut::with_capacity(1024);
     while io.read_buf(&mut ignored).await? > 0 {

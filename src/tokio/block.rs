@@ -1,14 +1,19 @@
-//! Memory to read into, which belongs to whoever is reading, not to whoever is waiting.
+//! Memory to read into and to write from, which belongs to whoever is at work, not to whoever is waiting.
 //!
-//! Each thread keeps one spare block. A connection borrows it to read, and gives it back when it has to wait: what is
-//! then left of its input, a part of a frame, it keeps in a buffer of just that size.
+//! Each thread keeps one spare block for either. A connection borrows the one to read, and gives it back when it has to
+//! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size. The other one it has
+//! from the first message that it queues until all output has left.
 
 use std::{cell::Cell, mem, thread_local};
 
 use bytes::BytesMut;
 
-/// The size of a block: what one read can bring.
-const BLOCK: usize = 64 << 10;
+use crate::send::Transmit;
+
+/// The size of a block: what one read can bring, a frame of 64 KiB with its header.
+const BLOCK: usize = (64 << 10) + 64;
+/// What output begins with.
+const OUTPUT: usize = 4 << 10;
 /// Below this much room, a read is not worth its cost.
 const ROOM: usize = 8 << 10;
 /// A larger rest of input stays where it is: moving it would cost more than it frees.
@@ -16,10 +21,24 @@ const MOVED: usize = BLOCK / 4;
 
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    static SPARE_OUTPUT: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
-/// Makes room behind `input`, for whose last frame so many bytes are missing. It doubles, or grows by a little more if that
-/// is the end of the frame: memory follows the bytes received.
+/// Lends memory for output that is about to be queued.
+pub(super) fn borrow_output(transmit: &mut Transmit) {
+    if !transmit.has_memory() {
+        transmit.lend(SPARE_OUTPUT.take().unwrap_or_else(|| BytesMut::with_capacity(OUTPUT)));
+    }
+}
+
+/// Gives it back, unless large output has made it grow.
+pub(super) fn give_back_output(mut buffer: BytesMut) {
+    if buffer.try_reclaim(OUTPUT) && buffer.capacity() <= BLOCK {
+        SPARE_OUTPUT.set(Some(buffer));
+    }
+}
+
+/// Makes room behind `input`, for whose last frame so many bytes are missing.
 pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     let room = input.capacity() - input.len();
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
@@ -27,8 +46,7 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
         return;
     }
     if input.len() > MOVED {
-        let is_last = missing <= input.len() + input.len() / 8;
-        return input.reserve(if is_last { missing.max(ROOM) } else { input.len() });
+        return grow(input, missing);
     }
     let mut block = SPARE.take().unwrap_or_default();
     block.reserve(BLOCK);
@@ -36,13 +54,33 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     *input = block;
 }
 
+/// Makes room for more of a large frame: for at most four times of what was received, and in steps that end with just the
+/// frame.
+fn grow(input: &mut BytesMut, missing: usize) {
+    let least = input.len() + ROOM;
+    let mut size = least.saturating_add(missing);
+    while size / 4 >= least {
+        size /= 4;
+    }
+    // What was made so grows where it is, as a rule; less than twice its size it cannot be made to grow by.
+    if input.capacity() > BLOCK && 2 * input.capacity() <= size {
+        return input.reserve(size - input.len());
+    }
+    let mut grown = BytesMut::with_capacity(size);
+    grown.extend_from_slice(input);
+    keep(mem::replace(input, grown));
+}
+
 /// Gives the block back, but for the bytes in it.
 pub(super) fn give_back(input: &mut BytesMut) {
     if input.len() > MOVED || input.capacity() <= 2 * input.len() {
         return;
     }
-    let rest = BytesMut::from(&input[..]);
-    let mut block = mem::replace(input, rest);
+    let rest = if input.is_empty() { BytesMut::new() } else { BytesMut::from(&input[..]) };
+    keep(mem::replace(input, rest));
+}
+
+fn keep(mut block: BytesMut) {
     block.clear();
     // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the
     // application keeps is a part of.

@@ -1,19 +1,42 @@
 //! The time since a connection began, and one alarm.
 
 use core::{
-    pin::Pin,
-    task::{Context, Poll},
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use std::boxed::Box;
 
 use ::tokio::time::{Instant, Sleep, sleep_until};
 
+use super::bell;
+
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
-    /// Made when there is first something to wait for, and set anew only when the deadline moves.
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// Set when there is first something to wait for, and anew only when the deadline moves.
+    alarm: Option<Alarm>,
+}
+
+#[derive(Debug)]
+struct Alarm {
+    at: Instant,
+    /// Whom it wakes.
+    waker: Waker,
+    _hold: Hold,
+}
+
+/// What rings an alarm for as long as it is kept.
+#[derive(Debug)]
+enum Hold {
+    Bell {
+        _alarm: bell::Alarm,
+    },
+    /// A timer of the runtime, where its time is not the system's, as in tests that turn the clock.
+    Runtime {
+        _sleep: Pin<Box<Sleep>>,
+    },
 }
 
 impl Clock {
@@ -30,15 +53,67 @@ impl Clock {
         self.start.elapsed()
     }
 
+    /// A moment of this clock, as the time since it began.
+    pub(super) fn since(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.start)
+    }
+
+    /// Whether the alarm is set, for this task and after this moment.
+    pub(super) fn is_set(&self, now: Instant, cx: &Context<'_>) -> bool {
+        self.alarm.as_ref().is_some_and(|alarm| now < alarm.at && alarm.waker.will_wake(cx.waker()))
+    }
+
     /// Ready when `deadline` has come; without one, never.
     pub(super) fn poll_until(&mut self, deadline: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = deadline.and_then(|deadline| self.start.checked_add(deadline)) else {
+            self.alarm = None;
             return Poll::Pending;
         };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if alarm.deadline() != at {
-            alarm.as_mut().reset(at);
+        let now = Instant::now();
+        if now >= at {
+            return Poll::Ready(());
         }
-        alarm.as_mut().poll(cx)
+        let is_same = self.alarm.as_ref().is_some_and(|alarm| alarm.at == at);
+        if !is_same || !self.is_set(now, cx) {
+            self.alarm = None;
+            self.alarm = Some(Alarm::set(at, cx));
+        }
+        Poll::Pending
     }
+
+    /// What `work` gives, if that is before the deadline.
+    pub(super) async fn within<R>(&mut self, deadline: Duration, work: impl Future<Output = R>) -> Option<R> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll_until(Some(deadline), cx).map(|()| None),
+        })
+        .await
+    }
+}
+
+impl Alarm {
+    fn set(at: Instant, cx: &mut Context<'_>) -> Self {
+        let waker = cx.waker();
+        let alarm = if is_real() { bell::Alarm::set(at.into_std(), waker.clone()) } else { None };
+        let hold = alarm.map_or_else(|| Hold::runtime(at, cx), |alarm| Hold::Bell { _alarm: alarm });
+        Self { at, waker: waker.clone(), _hold: hold }
+    }
+}
+
+impl Hold {
+    fn runtime(at: Instant, cx: &mut Context<'_>) -> Self {
+        let mut sleep = Box::pin(sleep_until(at));
+        if sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Self::Runtime { _sleep: sleep }
+    }
+}
+
+/// Whether the time of the runtime is the system's.
+fn is_real() -> bool {
+    let before = std::time::Instant::now();
+    let now = Instant::now().into_std();
+    before <= now && now <= std::time::Instant::now()
 }

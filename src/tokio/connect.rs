@@ -1,15 +1,15 @@
 //! The client's side of the opening handshake, over a stream. RFC 6455 §4.1.
 
 use core::future::Future;
+use std::boxed::Box;
 
 use ::tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
 use bytes::BytesMut;
 
-use super::{Error, READ, WebSocket, entropy, trace};
+use super::{Error, READ, WebSocket, clock::Clock, entropy, trace};
 use crate::{
     config::Config,
     connection::Connection,
@@ -80,7 +80,11 @@ where
 }
 
 async fn within<T>(config: &Config, opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(config.handshake_timeout, opening).await.map_err(|_| TimedOut::Handshake)?
+    // In a box, so that what a handshake needs is not a part of its task for as long as that lives.
+    Box::pin(async {
+        Clock::new().within(config.handshake_timeout, opening).await.ok_or(TimedOut::Handshake)?
+    })
+    .await
 }
 
 async fn shake<T>(mut io: T, request: Request, config: &Config) -> Result<WebSocket<T>, Error>

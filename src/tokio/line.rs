@@ -142,7 +142,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
 }
 
 /// Takes the message when it is first called.
-fn once<M>(
+pub(super) fn once<M>(
     message: M,
     accept: fn(&mut Connection, M) -> Result<(), SendError>,
 ) -> impl FnMut(&mut Connection) -> Result<(), SendError> {

@@ -50,9 +50,14 @@
 //!
 //! They run while a task waits in a call on the connection: this module has no task of its own. While a message that has
 //! come is not asked for, nothing more is read, and the peer's silence says nothing: then it only has to take the output
-//! that waits. The runtime needs its timer and I/O drivers enabled.
+//! that waits.
+//!
+//! Of the runtime they need nothing: one thread for all connections of the process, which is there only while some wait,
+//! wakes their tasks when a deadline has come, up to 9 ms late. Where the clock of the runtime is not the system's, as in
+//! tests that [pause](::tokio::time::pause) it, its own timer does. TCP streams need its I/O driver, as ever.
 
 mod accept;
+mod bell;
 mod block;
 mod clock;
 mod connect;

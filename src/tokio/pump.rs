@@ -8,9 +8,12 @@ use core::{
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
-use std::io;
+use std::io::{self, IoSlice};
 
-use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use ::tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    time::Instant,
+};
 use bytes::{Buf, BytesMut};
 
 use super::{
@@ -20,10 +23,17 @@ use super::{
     trace,
     view::View,
 };
-use crate::{connection::Connection, error::SendError, event::Event};
+use crate::{
+    connection::{Connection, State},
+    error::SendError,
+    event::Event,
+    send::Transmit,
+};
 
 /// How many reads one poll makes, or how many messages it drops.
 pub(super) const TURNS: usize = 64;
+/// How many pieces of output one write takes.
+const PIECES: usize = 64;
 
 /// The machine on its stream.
 #[derive(Debug)]
@@ -32,6 +42,10 @@ pub(super) struct Pump<T> {
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
     clock: Clock,
+    /// How much of the input the machine had heard when the task last waited.
+    heard: u64,
+    /// When that was, if the machine was not told the time then.
+    heard_at: Option<Instant>,
     /// Whoever hears of each tick.
     ticks: Hook,
     /// How much of the output the stream was made to pass on.
@@ -54,6 +68,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             connection,
             input,
             clock: Clock::new(),
+            heard: 0,
+            heard_at: None,
             ticks: Hook::default(),
             flushed,
             shut: false,
@@ -76,24 +92,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         view: &View<D, R>,
     ) -> Poll<Result<Option<R>, Error>> {
         for _ in 0..TURNS {
-            // A breach is told to the peer before it is returned.
-            while let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) {
-                trace::received(&event);
-                if matches!(event, Event::Pong(_)) {
-                    // The round trip ends here.
-                    self.mark();
-                }
-                if let Some(wanted) = (view.pick)(event) {
-                    return Poll::Ready(Ok(Some(wanted)));
-                }
+            if let Some(wanted) = self.receive(view) {
+                return Poll::Ready(Ok(Some(wanted)));
             }
             let _ = self.poll_write(cx);
-            if self.connection.wants_shutdown() {
-                let _ = self.poll_shutdown(cx);
-            }
-            if self.is_over() {
-                block::give_back(&mut self.input);
-                return Poll::Ready(self.outcome().map(|()| None));
+            if !self.is_running() {
+                if self.connection.wants_shutdown() {
+                    let _ = self.poll_shutdown(cx);
+                }
+                if self.is_over() {
+                    block::give_back(&mut self.input);
+                    return Poll::Ready(self.outcome().map(|()| None));
+                }
             }
             if self.connection.wants_read() && self.poll_read(cx).is_ready() {
                 continue;
@@ -103,6 +113,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         }
         self.yield_now(cx);
         Poll::Pending
+    }
+
+    /// What is asked for, of what has come.
+    fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
+        while !self.input.is_empty() || self.has_more() {
+            // A breach is told to the peer before it is returned.
+            let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) else { return None };
+            trace::received(&event);
+            if matches!(event, Event::Pong(_)) {
+                // The round trip ends here.
+                self.mark();
+            }
+            if let Some(wanted) = (view.pick)(event) {
+                return Some(wanted);
+            }
+        }
+        None
     }
 
     /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
@@ -119,7 +146,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// Writes and flushes what waits; a stream that fails is not written to again.
+    #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_flushed() && self.connection.unsent() == 0 {
+            return Poll::Ready(());
+        }
+        self.poll_write_out(cx)
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let written = ready!(self.poll_write_all(cx));
         if let Err(error) = written {
             self.broken.get_or_insert(error.kind());
@@ -130,10 +165,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.connection.transmit().has_remaining() {
-            match pin!(self.io.write_buf(self.connection.transmit())).poll(cx)? {
+        while self.connection.unsent() > 0 {
+            let transmit = self.connection.transmit();
+            if !transmit.has_remaining() {
+                break;
+            }
+            match poll_write_some(Pin::new(&mut self.io), cx, transmit)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(_) => {}
+                Poll::Ready(all) if all == transmit.remaining() => {
+                    block::give_back_output(transmit.advance_all());
+                }
+                Poll::Ready(written) => transmit.advance(written),
                 Poll::Pending => {
                     // Who waits for what has left need not wait for the rest.
                     let _ = self.poll_flush(cx)?;
@@ -174,12 +216,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
 
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_tick_with(cx, false)
+        let now = Instant::now();
+        let is_quiet = self.is_running() && self.connection.unsent() == 0 && self.ticks.is_deaf();
+        if !is_quiet || !self.clock.is_set(now, cx) {
+            return self.poll_tick_with(cx, false);
+        }
+        // That bytes have come makes no deadline earlier: it is soon enough to tell when something is due.
+        let heard = self.connection.received().bytes;
+        if self.heard != heard {
+            (self.heard, self.heard_at) = (heard, Some(now));
+        }
+        Poll::Pending
     }
 
     /// The peer's silence counts unless nothing is read.
     fn poll_tick_with(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
         let now = self.clock.now();
+        if let Some(at) = self.heard_at.take() {
+            self.connection.sender_mut().hear(self.clock.since(at), self.heard);
+        }
         let unsent = self.connection.unsent();
         let hook = self.ticks.prepare(&self.connection, &self.input);
         let tick = if is_unread { Connection::tick_unread } else { Connection::tick };
@@ -229,6 +284,12 @@ impl<T> Pump<T> {
         self.connection.sender_mut().mark(self.clock.now());
     }
 
+    /// The machine, for something that is to be queued.
+    pub(super) fn to_queue(&mut self) -> &mut Connection {
+        block::borrow_output(self.connection.sender_mut().output());
+        &mut self.connection
+    }
+
     /// Where the output ends that is queued so far and can leave; nowhere that is reached, if some of it was dropped.
     pub(super) fn position(&self) -> u64 {
         if self.dropped {
@@ -266,9 +327,20 @@ impl<T> Pump<T> {
         self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
     }
 
+    /// Nothing has come to its end yet, on either side.
+    pub(super) fn is_running(&self) -> bool {
+        self.connection.state() == State::Open
+    }
+
+    /// Whether there may be something to receive without further input.
+    fn has_more(&self) -> bool {
+        true
+    }
+
     /// Tells how the connection ended, once.
+    #[inline]
     pub(super) fn tell(&mut self) {
-        if self.told {
+        if !trace::IS_HEARD || self.told || self.is_running() {
             return;
         }
         if let Some(ended) = self.ended() {
@@ -295,6 +367,9 @@ impl<T> Pump<T> {
 
     /// Why nothing more can be sent, if so.
     pub(super) fn check_open(&self) -> Result<(), Error> {
+        if self.is_running() {
+            return Ok(());
+        }
         self.check_stream()?;
         if self.connection.sent_close().is_some() { Err(SendError::Closed.into()) } else { Ok(()) }
     }
@@ -310,4 +385,29 @@ impl<T> Pump<T> {
             (None, None) => Ok(()),
         }
     }
+}
+
+/// Writes what can be written at once.
+fn poll_write_some<T: AsyncWrite>(
+    io: Pin<&mut T>,
+    cx: &mut Context<'_>,
+    transmit: &Transmit,
+) -> Poll<io::Result<usize>> {
+    let first = transmit.chunk();
+    if first.len() == transmit.remaining() || !io.is_write_vectored() {
+        return io.poll_write(cx, first);
+    }
+    poll_write_pieces(io, cx, transmit)
+}
+
+/// Kept apart: the table is large, and most writes need none.
+#[inline(never)]
+fn poll_write_pieces<T: AsyncWrite>(
+    io: Pin<&mut T>,
+    cx: &mut Context<'_>,
+    transmit: &Transmit,
+) -> Poll<io::Result<usize>> {
+    let mut pieces = [IoSlice::new(&[]); PIECES];
+    let count = transmit.chunks_vectored(&mut pieces);
+    io.poll_write_vectored(cx, &pieces[..count])
 }

@@ -36,6 +36,11 @@ impl Hook {
         Self(Some(Box::new(listen)))
     }
 
+    /// Whether nobody listens.
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whoever listens, with what the machine has seen so far.
     pub(super) fn prepare(&mut self, connection: &Connection, input: &[u8]) -> Option<(&mut Listen, Seen)> {
         let listen = self.0.as_deref_mut()?;

@@ -11,6 +11,9 @@ use crate::{
     handshake::{HandshakeError, Rejection},
 };
 
+/// Whether anybody is told.
+pub(super) const IS_HEARD: bool = true;
+
 pub(super) fn opened(connection: &Connection) {
     let negotiated = connection.negotiated();
     let subprotocol = negotiated.subprotocol.as_deref();

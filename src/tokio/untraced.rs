@@ -7,6 +7,9 @@ use crate::{
     handshake::{HandshakeError, Rejection},
 };
 
+/// Whether anybody is told.
+pub(super) const IS_HEARD: bool = false;
+
 pub(super) const fn opened(_: &Connection) {}
 
 pub(super) const fn rejected(_: &Rejection) {}

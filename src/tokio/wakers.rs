@@ -62,6 +62,11 @@ pub(super) struct Wakers {
 }
 
 impl Wakers {
+    /// Whether no task waits, and two were never seen.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.one.is_none() && self.many.is_none()
+    }
+
     /// Enters a task that is about to poll; returns what to poll the stream with, if others wait as well.
     pub(super) fn enter(&mut self, place: Place, waker: &Waker, until: Until) -> Option<Waker> {
         let other = self.one.take().filter(|one| one.place != place);

@@ -1,6 +1,10 @@
 //! A connection in one hand: the machine on its stream, for one task.
 
-use std::sync::Arc;
+use core::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
+use std::{boxed::Box, sync::Arc};
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::{Bytes, BytesMut};
@@ -8,9 +12,9 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Ended, Error, NotSent, Reader, Receiver, Sender, Writer,
     drive::{Driver, Listener},
-    line::Line,
+    line::{Line, once},
     split::Split,
-    wakers::{RECEIVING, SENDING, Until},
+    wakers::{Place, RECEIVING, SENDING, Until},
 };
 use crate::{
     config::Compress,
@@ -37,7 +41,7 @@ use crate::{
 /// [`close`](Self::close) for that.
 #[derive(Debug)]
 pub struct WebSocket<T> {
-    pub(super) driver: Driver<T>,
+    pub(super) driver: Box<Driver<T>>,
     #[cfg(feature = "futures")]
     pub(super) told: bool,
 }
@@ -58,7 +62,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// [`Error::Vanished`], [`Error::Io`], [`Error::TimedOut`], and [`Error::Protocol`] once the peer has been told.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.receiving().wait(Until::Received, Driver::poll_message).await
+        poll_fn(|cx| self.poll(RECEIVING, Until::Received, cx, Driver::poll_message)).await
     }
 
     /// Receives the next message or control frame: for programs that count or log pings, pongs and closes, which are
@@ -70,7 +74,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.receiving().wait(Until::Received, Driver::poll_event).await
+        poll_fn(|cx| self.poll(RECEIVING, Until::Received, cx, Driver::poll_event)).await
     }
 
     /// Receives the next piece of a message, as it arrives, however large the message is; `None` when both ends have
@@ -80,7 +84,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk>, Error> {
-        self.receiving().wait(Until::Received, Driver::poll_chunk).await
+        poll_fn(|cx| self.poll(RECEIVING, Until::Received, cx, Driver::poll_chunk)).await
     }
 
     /// Waits for the next message, to read it as it arrives, however large it is; `None` when both ends have closed. What
@@ -114,7 +118,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// [`Error::Send`] after a Close frame or within a message in chunks, or why the connection is over.
     pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Error> {
-        self.sending().send(Some(SENDING), message.into(), |connection, it| connection.send(it)).await
+        let mut accept = once(message.into(), |connection, it| connection.send(it));
+        let position = poll_fn(|cx| self.poll_accept(Some(SENDING), cx, &mut accept)).await?;
+        poll_fn(|cx| self.poll_sent(position, cx)).await
     }
 
     /// Sends a message compressed as `compress` says, if the peer agreed to compression; returns when it is with the
@@ -125,7 +131,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// As [`send`](Self::send).
     pub async fn send_with(&mut self, message: impl Into<Message>, compress: Compress) -> Result<(), Error> {
         let with = (message.into(), compress);
-        self.sending().send(Some(SENDING), with, |connection, (it, how)| connection.send_with(it, how)).await
+        let mut accept = once(with, |connection, (it, how)| connection.send_with(it, how));
+        let position = poll_fn(|cx| self.poll_accept(Some(SENDING), cx, &mut accept)).await?;
+        poll_fn(|cx| self.poll_sent(position, cx)).await
     }
 
     /// Queues a message; waits only while the unsent output is at its limit.
@@ -134,7 +142,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), Error> {
-        self.sending().feed(Some(SENDING), message.into(), |connection, it| connection.send(it)).await
+        let mut accept = once(message.into(), |connection, it| connection.send(it));
+        poll_fn(|cx| self.poll_accept(Some(SENDING), cx, &mut accept)).await.map(drop)
     }
 
     /// Sends a piece of a message as one fragment; returns when it is with the operating system.
@@ -144,7 +153,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// [`Error::Send`] after a Close frame, for a chunk of another kind than its message, and for text that is not
     /// UTF-8; or why the connection is over.
     pub async fn send_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
-        self.sending().send(Some(SENDING), chunk, Connection::send_chunk).await
+        let mut accept = once(chunk, Connection::send_chunk);
+        let position = poll_fn(|cx| self.poll_accept(Some(SENDING), cx, &mut accept)).await?;
+        poll_fn(|cx| self.poll_sent(position, cx)).await
     }
 
     /// Queues a piece of a message as one fragment; waits only while the unsent output is at its limit.
@@ -153,7 +164,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`send_chunk`](Self::send_chunk).
     pub async fn feed_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
-        self.sending().feed(Some(SENDING), chunk, Connection::send_chunk).await
+        let mut accept = once(chunk, Connection::send_chunk);
+        poll_fn(|cx| self.poll_accept(Some(SENDING), cx, &mut accept)).await.map(drop)
     }
 
     /// Begins a message of unknown length, to be sent in fragments as it is written.
@@ -179,7 +191,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// Why the connection is over, if it is.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        self.sending().flush().await
+        let position = self.driver.pump.position();
+        poll_fn(|cx| self.poll_sent(position, cx)).await
     }
 
     /// Sends a ping; returns when it is with the operating system. How long the answer takes is the
@@ -189,7 +202,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// [`Error::Send`] for a payload above 125 bytes, and as [`send`](Self::send).
     pub async fn ping(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
-        self.sending().send(None, payload.into(), |connection, it| connection.ping(it)).await
+        let mut accept = once(payload.into(), |connection, it| connection.ping(it));
+        let position = poll_fn(|cx| self.poll_accept(None, cx, &mut accept)).await?;
+        poll_fn(|cx| self.poll_sent(position, cx)).await
     }
 
     /// Sends a pong, which is for pings that are [shown](crate::Pings::Shown) and for heartbeats; returns when it is with
@@ -199,7 +214,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
-        self.sending().send(None, payload.into(), |connection, it| connection.pong(it)).await
+        let mut accept = once(payload.into(), |connection, it| connection.pong(it));
+        let position = poll_fn(|cx| self.poll_accept(None, cx, &mut accept)).await?;
+        poll_fn(|cx| self.poll_sent(position, cx)).await
     }
 
     /// Closes the connection, with `None` for a Close frame without a code, and returns how it ended.
@@ -208,7 +225,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// with [`recv`](Self::recv). It takes at most [`Config::close_timeout`](crate::Config::close_timeout).
     pub async fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Ended {
         self.start_close(frame);
-        self.sending().wait(Until::Over, Driver::poll_close).await
+        poll_fn(|cx| self.poll(SENDING, Until::Over, cx, Driver::poll_close)).await
     }
 
     /// Takes the connection apart into a half that sends and one that receives, for different tasks.
@@ -228,7 +245,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// There is no task behind them and no queue between them: whichever half is waited on moves the bytes of both, and a
     /// sender that has to wait does not keep the receiver from receiving.
     pub fn split(self) -> (Sender<T>, Receiver<T>) {
-        let mut driver = self.driver;
+        let mut driver = *self.driver;
         driver.set_listener(Listener::Other);
         driver.share();
         let split = Arc::new(Split::new(driver));
@@ -236,10 +253,40 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     }
 }
 
+impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
+    fn poll_accept(
+        &mut self,
+        lane: Option<Place>,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Poll<Result<u64, Error>> {
+        self.poll(SENDING, Until::Room(lane), cx, |driver, cx| driver.poll_accept(lane, cx, accept))
+    }
+
+    fn poll_sent(&mut self, position: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(SENDING, Until::Sent(position), cx, |driver, cx| driver.poll_sent(position, cx))
+    }
+
+    /// Polls for the task that has this connection to itself as long as it waits, unless others wait for a stream or a sink.
+    #[inline]
+    fn poll<R>(
+        &mut self,
+        place: Place,
+        until: Until,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        if self.driver.is_alone() {
+            return self.driver.poll_alone(cx, poll);
+        }
+        Line::straight(&mut self.driver, place).poll(until, cx, poll)
+    }
+}
+
 impl<T> WebSocket<T> {
-    pub(super) const fn new(driver: Driver<T>) -> Self {
+    pub(super) fn new(driver: Driver<T>) -> Self {
         Self {
-            driver,
+            driver: Box::new(driver),
             #[cfg(feature = "futures")]
             told: false,
         }
@@ -283,12 +330,12 @@ impl<T> WebSocket<T> {
     }
 
     /// The machine.
-    pub const fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &Connection {
         &self.driver.pump.connection
     }
 
     /// The stream. To read from it or write to it breaks the connection.
-    pub const fn stream(&self) -> &T {
+    pub fn stream(&self) -> &T {
         &self.driver.pump.io
     }
 
@@ -299,11 +346,11 @@ impl<T> WebSocket<T> {
         (pump.io, pump.connection, pump.input)
     }
 
-    pub(super) const fn receiving(&mut self) -> Line<'_, T> {
+    pub(super) fn receiving(&mut self) -> Line<'_, T> {
         Line::straight(&mut self.driver, RECEIVING)
     }
 
-    pub(super) const fn sending(&mut self) -> Line<'_, T> {
+    pub(super) fn sending(&mut self) -> Line<'_, T> {
         Line::straight(&mut self.driver, SENDING)
     }
 }

@@ -173,6 +173,32 @@ fn every_character_at_every_cut() {
     }
 }
 
+/// A text of more than one vector, with one byte replaced at each place and a cut around it: whole, the end of it is
+/// checked otherwise than the rest, and in pieces the last character of each is set apart.
+#[test]
+fn one_broken_byte_at_every_place_of_a_long_text() {
+    let text = "0123456789 grüße, 你好 😀 ".repeat(8);
+    assert!(text.len() > 3 * 64);
+    for at in 0..text.len() {
+        for byte in [b'a', 0x80, 0xbf, 0xc0, 0xc3, 0xe2, 0xed, 0xf0, 0xf4, 0xff] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = byte;
+            let (impossible, ends) = Twin::judge(&bytes);
+            let is_possible_to = |end: usize| impossible.is_none_or(|at| at >= end);
+            for cut in at.saturating_sub(4)..=(at + 4).min(bytes.len()) {
+                let mut validator = Validator::new();
+                let front = validator.push(&bytes[..cut]).is_ok();
+                assert_eq!(front, is_possible_to(cut), "{byte:02x} at {at}, before {cut}");
+                let whole = front && validator.push(&bytes[cut..]).is_ok();
+                assert_eq!(whole, is_possible_to(bytes.len()), "{byte:02x} at {at}, cut at {cut}");
+                assert_eq!(whole && validator.finish().is_ok(), ends, "{byte:02x} at {at}, cut at {cut}");
+            }
+            let standard = std::str::from_utf8(&bytes).map(str::to_owned);
+            assert_eq!(Text::try_from(Bytes::from(bytes)).map(|text| text.as_str().to_owned()), standard);
+        }
+    }
+}
+
 /// After a failure, and after an end, the validator begins a new text.
 #[test]
 fn a_validator_can_be_used_again() {
@@ -188,6 +214,7 @@ fn nearly_utf8() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         4 => any::<char>().prop_map(|character| character.to_string().into_bytes()),
         4 => "[a-zäß€😀]{0,20}".prop_map(String::into_bytes),
+        1 => "[a-z]{0,150}[äß€😀]{0,50}".prop_map(String::into_bytes),
         1 => prop::collection::vec(any::<u8>(), 0..4),
         1 => prop::sample::select(vec![&b"\xed\xa0"[..], b"\xe0\x80", b"\xf4\x90", b"\xc0", b"\xf0\x9f\x98"]).prop_map(<[u8]>::to_vec),
     ];
@@ -198,7 +225,7 @@ proptest! {
     #[test]
     fn the_validator_equals_the_standard_library_for_any_cuts(
         bytes in nearly_utf8(),
-        cuts in prop::collection::vec(0..64usize, 0..8),
+        cuts in prop::collection::vec(0..256usize, 0..8),
     ) {
         let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);

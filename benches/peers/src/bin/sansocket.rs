@@ -2,7 +2,7 @@ use sansocket::tokio::accept;
 use sansocket_peers::{Runtime, serve};
 
 fn main() {
-    serve(Runtime::All, |stream| async {
+    serve(Runtime::Io, |stream| async {
         let mut websocket = accept(stream).await?;
         while let Some(message) = websocket.recv().await? {
             websocket.feed(message).await?;
