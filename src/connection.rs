@@ -116,6 +116,7 @@ impl Connection {
     /// # Errors
     ///
     /// The rule that the peer broke; the Close frame that says so is queued. Every later call gives the same error.
+    #[inline]
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         if self.timed_out().is_some() {
             input.clear();
@@ -389,6 +390,11 @@ impl Connection {
 
     pub(crate) const fn sender(&self) -> &Sender {
         &self.sender
+    }
+
+    /// Whether nothing has come to its end, on either side: the ordinary life of a connection.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.receiver.is_running() && self.sender.is_running()
     }
 
     pub(crate) const fn sender_mut(&mut self) -> &mut Sender {
