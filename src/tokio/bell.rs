@@ -12,8 +12,8 @@ use std::{
     time::Instant,
 };
 
-/// Alarms are rung in steps of so many milliseconds, so that those of thousands of connections are rung together.
-const STEP: u128 = 8;
+/// Alarms are rung in steps, so that those of thousands of connections are rung together.
+const STEP: Duration = Duration::from_millis(8);
 /// How often the thread looks whether it is still needed.
 const STAY: Duration = Duration::from_secs(5);
 
@@ -43,7 +43,10 @@ struct Alarms {
 
 /// An alarm that is set, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Alarm(Key);
+pub(super) struct Alarm {
+    pub(super) at: Instant,
+    number: u64,
+}
 
 impl Alarm {
     /// Has the task woken at this time, or a few milliseconds later; `None` where no thread can be had.
@@ -57,18 +60,22 @@ impl Alarm {
             }
         }
         alarms.last += 1;
-        let key = (BELL.step(at, STEP - 1), alarms.last);
-        alarms.set.insert(key, waker);
-        if alarms.set.first_key_value().is_some_and(|(first, _)| *first == key) {
+        let alarm = Self { at, number: alarms.last };
+        alarms.set.insert(alarm.key(), waker);
+        if alarms.set.first_key_value().is_some_and(|(first, _)| *first == alarm.key()) {
             BELL.news.notify_one();
         }
-        Some(Self(key))
+        Some(alarm)
+    }
+
+    fn key(&self) -> Key {
+        (BELL.step(self.at), self.number)
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        let waker = BELL.alarms().set.remove(&self.0);
+        let waker = BELL.alarms().set.remove(&self.key());
         // Not before the lock is gone: a task that ends with it may have an alarm of its own.
         drop(waker);
     }
@@ -79,10 +86,10 @@ impl Bell {
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a step, with so many milliseconds more.
-    fn step(&self, at: Instant, more: u128) -> u64 {
-        let millis = at.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000);
-        u64::try_from((millis + more) / STEP).unwrap_or(u64::MAX)
+    /// The first step that does not begin before this time.
+    fn step(&self, at: Instant) -> u64 {
+        let nanos = at.saturating_duration_since(self.start).as_nanos();
+        u64::try_from(nanos.div_ceil(STEP.as_nanos())).unwrap_or(u64::MAX)
     }
 
     /// Rings what is due, for as long as alarms are set.
@@ -111,12 +118,12 @@ impl Bell {
 
     /// The last step that has begun.
     fn begun(&self, now: Instant) -> u64 {
-        u64::try_from((now - self.start).as_millis() / STEP).unwrap_or(u64::MAX)
+        u64::try_from((now - self.start).as_nanos() / STEP.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// How long it is until a step begins.
     fn time(&self, step: u64, now: Instant) -> Duration {
-        let begins = Duration::from_millis(step.saturating_mul(STEP as u64));
+        let begins = Duration::from_millis(step.saturating_mul(STEP.as_millis() as u64));
         begins.saturating_sub(now - self.start)
     }
 }

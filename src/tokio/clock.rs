@@ -21,22 +21,16 @@ pub(super) struct Clock {
 
 #[derive(Debug)]
 struct Alarm {
-    at: Instant,
     /// Whom it wakes.
     waker: Waker,
-    _hold: Hold,
+    rung_by: RungBy,
 }
 
-/// What rings an alarm for as long as it is kept.
 #[derive(Debug)]
-enum Hold {
-    Bell {
-        _alarm: bell::Alarm,
-    },
+enum RungBy {
+    Bell(bell::Alarm),
     /// A timer of the runtime, where its time is not the system's, as in tests that turn the clock.
-    Runtime {
-        _sleep: Pin<Box<Sleep>>,
-    },
+    Runtime(Pin<Box<Sleep>>),
 }
 
 impl Clock {
@@ -60,7 +54,7 @@ impl Clock {
 
     /// Whether the alarm is set, for this task and after this moment.
     pub(super) fn is_set(&self, now: Instant, cx: &Context<'_>) -> bool {
-        self.alarm.as_ref().is_some_and(|alarm| now < alarm.at && alarm.waker.will_wake(cx.waker()))
+        self.alarm.as_ref().is_some_and(|alarm| now < alarm.at() && alarm.waker.will_wake(cx.waker()))
     }
 
     /// Ready when `deadline` has come; without one, never.
@@ -73,7 +67,7 @@ impl Clock {
         if now >= at {
             return Poll::Ready(());
         }
-        let is_same = self.alarm.as_ref().is_some_and(|alarm| alarm.at == at);
+        let is_same = self.alarm.as_ref().is_some_and(|alarm| alarm.at() == at);
         if !is_same || !self.is_set(now, cx) {
             self.alarm = None;
             self.alarm = Some(Alarm::set(at, cx));
@@ -96,19 +90,23 @@ impl Alarm {
     fn set(at: Instant, cx: &mut Context<'_>) -> Self {
         let waker = cx.waker();
         let alarm = if is_real() { bell::Alarm::set(at.into_std(), waker.clone()) } else { None };
-        let hold = alarm.map_or_else(|| Hold::runtime(at, cx), |alarm| Hold::Bell { _alarm: alarm });
-        Self { at, waker: waker.clone(), _hold: hold }
+        Self { waker: waker.clone(), rung_by: alarm.map_or_else(|| sleep(at, cx), RungBy::Bell) }
+    }
+
+    fn at(&self) -> Instant {
+        match &self.rung_by {
+            RungBy::Bell(alarm) => alarm.at.into(),
+            RungBy::Runtime(sleep) => sleep.deadline(),
+        }
     }
 }
 
-impl Hold {
-    fn runtime(at: Instant, cx: &mut Context<'_>) -> Self {
-        let mut sleep = Box::pin(sleep_until(at));
-        if sleep.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-        Self::Runtime { _sleep: sleep }
+fn sleep(at: Instant, cx: &mut Context<'_>) -> RungBy {
+    let mut sleep = Box::pin(sleep_until(at));
+    if sleep.as_mut().poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
     }
+    RungBy::Runtime(sleep)
 }
 
 /// Whether the time of the runtime is the system's.

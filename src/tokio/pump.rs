@@ -285,7 +285,7 @@ impl<T> Pump<T> {
     }
 
     /// The machine, for something that is to be queued.
-    pub(super) fn to_queue(&mut self) -> &mut Connection {
+    pub(super) fn outlet(&mut self) -> &mut Connection {
         block::borrow_output(self.connection.sender_mut().output());
         &mut self.connection
     }

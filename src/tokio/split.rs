@@ -1,6 +1,6 @@
 //! One connection in several hands. The lock is held for a poll, never across an await.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
@@ -12,12 +12,12 @@ use super::{
 pub(super) struct Split<T> {
     driver: Mutex<Driver<T>>,
     /// The last place that was given out.
-    places: AtomicUsize,
+    places: AtomicU32,
 }
 
 impl<T> Split<T> {
     pub(super) const fn new(driver: Driver<T>) -> Self {
-        Self { driver: Mutex::new(driver), places: AtomicUsize::new(SENDING) }
+        Self { driver: Mutex::new(driver), places: AtomicU32::new(SENDING) }
     }
 
     /// A place that nobody has.

@@ -27,13 +27,13 @@ pub(super) struct Seen {
 
 type Listen = dyn FnMut(Told) + Send + Sync;
 
-/// Nobody, unless the connection is recorded.
+/// Nobody, unless the connection is recorded. Nobody takes no more than eight bytes.
 #[derive(Default)]
-pub(super) struct Hook(Option<Box<Listen>>);
+pub(super) struct Hook(Option<Box<Box<Listen>>>);
 
 impl Hook {
     pub(super) fn new(listen: impl FnMut(Told) + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(listen)))
+        Self(Some(Box::new(Box::new(listen))))
     }
 
     /// Whether nobody listens.
@@ -43,7 +43,7 @@ impl Hook {
 
     /// Whoever listens, with what the machine has seen so far.
     pub(super) fn prepare(&mut self, connection: &Connection, input: &[u8]) -> Option<(&mut Listen, Seen)> {
-        let listen = self.0.as_deref_mut()?;
+        let listen = self.0.as_mut()?;
         let (heard, unsent) = (connection.received().bytes, connection.sender().transmittable());
         let is_closing = connection.state() != State::Open;
         Some((listen, Seen { heard, left: input.len(), unsent, is_closing }))

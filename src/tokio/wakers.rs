@@ -12,14 +12,14 @@ use std::{
 };
 
 /// Where a task waits. The first two are fixed, the others are given out by the halves of a connection.
-pub(super) type Place = usize;
+pub(super) type Place = u32;
 
 /// The place of the task that receives.
 pub(super) const RECEIVING: Place = 0;
 /// The place of the task that sends, if there is one.
 pub(super) const SENDING: Place = 1;
 /// The place of a task that does not wait.
-pub(super) const NOWHERE: Place = usize::MAX;
+pub(super) const NOWHERE: Place = u32::MAX;
 
 /// What a task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod receive;
 mod send;
 
 use core::task::{Context, Poll};
+use std::boxed::Box;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use bytes::BytesMut;
@@ -44,7 +45,7 @@ pub(super) struct Driver<T> {
     pub(super) pump: Pump<T>,
     wakers: Wakers,
     /// What came while the application was only sending.
-    held: Option<Held>,
+    held: Option<Box<Held>>,
     asked: Asked,
     listener: Listener,
     /// Whose message it is that is being sent in chunks.

@@ -1,6 +1,7 @@
 //! What was received, for whoever asks for it.
 
 use core::task::{Context, Poll, ready};
+use std::boxed::Box;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
@@ -38,7 +39,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         self.ask(Asked::Message);
-        match self.held.take() {
+        match self.held.take().map(|held| *held) {
             Some(Held::Event(Event::Data(message))) => Poll::Ready(Ok(Some(message))),
             _ => self.pump.poll_next(cx, &MESSAGES),
         }
@@ -50,7 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
         self.ask(Asked::Event);
-        match self.held.take() {
+        match self.held.take().map(|held| *held) {
             Some(Held::Event(event)) => Poll::Ready(Ok(Some(event))),
             _ => self.pump.poll_next(cx, &EVENTS),
         }
@@ -61,7 +62,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Chunk>, Error>> {
-        let received = match self.held.take() {
+        let received = match self.held.take().map(|held| *held) {
             Some(Held::Chunk(chunk)) => Ok(Some(chunk)),
             Some(Held::Event(Event::Data(message))) => Ok(Some(message.into())),
             _ => {
@@ -127,7 +128,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
             };
             match held {
-                Ok(Some(held)) => self.held = Some(held),
+                Ok(Some(held)) => self.held = Some(Box::new(held)),
                 Ok(None) | Err(_) => return Poll::Ready(()),
             }
         }

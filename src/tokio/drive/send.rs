@@ -34,7 +34,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if !self.has_room(lane) {
             return Poll::Pending;
         }
-        accept(self.pump.to_queue())?;
+        accept(self.pump.outlet())?;
         trace::queued(self.pump.connection.unsent());
         match lane {
             Some(lane) => self.lane = lane,
