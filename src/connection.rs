@@ -308,15 +308,19 @@ impl Connection {
         self.sender.abandon();
     }
 
+    /// Whether neither end has closed it, broken it or given it up: ordinary life.
+    #[inline]
+    pub(crate) const fn is_running(&self) -> bool {
+        self.receiver.is_running() && self.sender.is_running()
+    }
+
     /// How far the conversation has come.
     pub fn state(&self) -> State {
-        let failed = self.error().is_some() || self.timed_out().is_some();
-        match self.received_close() {
-            _ if failed => State::Closed,
-            Some(_) => State::Closed,
-            None if self.sender.is_closed() => State::Closing,
-            None => State::Open,
+        if self.is_running() {
+            return State::Open;
         }
+        let failed = self.error().is_some() || self.timed_out().is_some();
+        if failed || self.received_close().is_some() { State::Closed } else { State::Closing }
     }
 
     /// Whether more bytes should be read from the stream.
@@ -336,8 +340,11 @@ impl Connection {
         if self.timed_out().is_some() {
             return true;
         }
+        if self.is_running() || !self.sender.is_idle() {
+            return false;
+        }
         let ours_first = self.receiver.role() == Role::Server || self.error().is_some();
-        self.unsent() == 0 && self.state() == State::Closed && (ours_first || self.receiver.is_eof())
+        self.state() == State::Closed && (ours_first || self.receiver.is_eof())
     }
 
     /// The peer's Close frame: `None` before it has come, `Some(None)` if it gave no code.

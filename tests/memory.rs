@@ -9,7 +9,8 @@ use std::{
 
 use bytes::{Buf, BufMut, BytesMut};
 use sansocket::{
-    CloseFrame, Config, Connection, Event, Negotiated, Overflow, Prepared, ProtocolError, Role,
+    CloseFrame, Config, Connection, Event, Negotiated, Overflow, Prepared, ProtocolError, Receiver, Role,
+    Sender,
     frame::{Header, MaskingKey, OpCode},
 };
 
@@ -116,6 +117,15 @@ fn the_allocator_counts() {
     });
     assert_eq!((count.live, count.peak, count.allocated), (10, 1000, 1010));
     drop(kept);
+}
+
+/// What is needed now and then stands on the heap, while it is needed.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_connection_is_small() {
+    let sizes = (size_of::<Connection>(), size_of::<Receiver>(), size_of::<Sender>());
+    println!("connection, receiver, sender: {sizes:?} bytes");
+    assert!(sizes.0 <= 416 && sizes.1 <= 112 && sizes.2 <= 296, "{sizes:?}");
 }
 
 #[test]

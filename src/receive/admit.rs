@@ -7,27 +7,23 @@ use crate::{
     frame::{OpCode, RSV1, Start},
 };
 
-/// What is asked of every frame.
+/// What is asked of every frame and every message.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) role: Role,
-    pub(super) limits: Bounds,
     /// Whether messages may be compressed.
     pub(super) deflate: bool,
-}
-
-/// Those of the [`Limits`] that are for what is received.
-#[derive(Debug)]
-pub(super) struct Bounds {
+    /// See [`Limits`], as the others.
+    pub(super) fragments: u32,
     pub(super) message: u64,
     pub(super) frame: u64,
     pub(super) ratio: Option<u32>,
-    pub(super) fragments: u32,
 }
 
-impl From<&Limits> for Bounds {
-    fn from(&Limits { message, frame, ratio, fragments, .. }: &Limits) -> Self {
-        Self { message, frame, ratio, fragments }
+impl Terms {
+    pub(super) const fn new(role: Role, limits: &Limits, deflate: bool) -> Self {
+        let &Limits { message, frame, ratio, fragments, .. } = limits;
+        Self { role, deflate, fragments, message, frame, ratio }
     }
 }
 
@@ -39,17 +35,17 @@ pub(super) fn admit_start(
 ) -> Result<(), ProtocolError> {
     admit_mask(start, terms.role)?;
     admit_rsv(start, terms.deflate)?;
-    if start.opcode.is_control() { admit_control(start) } else { admit_order(start, message, &terms.limits) }
+    if start.opcode.is_control() { admit_control(start) } else { admit_order(start, message, terms) }
 }
 
 /// Judges a data frame by the payload length that its header announces. `size` is what it makes of its message; of a
 /// compressed one, that is known only as it inflates.
 #[inline]
-pub(super) fn admit_len(payload_len: u64, size: Option<u64>, limits: &Bounds) -> Result<(), ProtocolError> {
-    if payload_len > limits.frame {
+pub(super) fn admit_len(payload_len: u64, size: Option<u64>, terms: &Terms) -> Result<(), ProtocolError> {
+    if payload_len > terms.frame {
         return Err(ProtocolError::FrameTooLarge);
     }
-    if size.is_some_and(|size| size > limits.message) {
+    if size.is_some_and(|size| size > terms.message) {
         return Err(ProtocolError::MessageTooLarge);
     }
     Ok(())
@@ -85,11 +81,11 @@ fn admit_control(start: &Start) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-fn admit_order(start: &Start, message: Option<&OpenMessage>, limits: &Bounds) -> Result<(), ProtocolError> {
+fn admit_order(start: &Start, message: Option<&OpenMessage>, terms: &Terms) -> Result<(), ProtocolError> {
     match (start.opcode, message) {
         // §5.4: a continuation frame continues a message.
         (OpCode::Continuation, None) => Err(ProtocolError::ContinuationWithoutStart),
-        (OpCode::Continuation, Some(message)) if message.fragments >= limits.fragments => {
+        (OpCode::Continuation, Some(message)) if message.fragments >= terms.fragments => {
             Err(ProtocolError::TooManyFragments)
         }
         (OpCode::Continuation, Some(_)) | (_, None) => Ok(()),

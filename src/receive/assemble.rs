@@ -40,6 +40,10 @@ impl Assembly {
         &mut self.buffer
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Adds a piece; returns the message that it completes.
     pub(super) fn add(&mut self, piece: Piece, input: &mut BytesMut) -> Option<Message> {
         if self.is_skipping() {

@@ -74,7 +74,7 @@ impl Receiver {
         };
         let inflater = negotiated.deflate.map(peer).and_then(Inflater::new);
         Self {
-            terms: Terms { role, limits: (&config.limits).into(), deflate: inflater.is_some() },
+            terms: Terms::new(role, &config.limits, inflater.is_some()),
             inflater: inflater.map(Box::new),
             frame: None,
             message: None,
@@ -156,6 +156,20 @@ impl Receiver {
         self.traffic
     }
 
+    /// Whether nothing has ended it yet.
+    #[inline]
+    pub(crate) const fn is_running(&self) -> bool {
+        !self.is_done() && !self.eof
+    }
+
+    /// Whether something can come of an empty input: the error again, what is left in the inflater, or, in chunks, what
+    /// has been assembled.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        let is_left = |message: &OpenMessage| message.has_more(self.frame.as_ref());
+        self.failed.is_some() || self.message.as_deref().is_some_and(is_left)
+    }
+
     /// How many bytes of the open frame are neither taken nor in the input.
     #[cfg(feature = "tokio")]
     pub(crate) fn missing(&self, input: &BytesMut) -> u64 {
@@ -207,6 +221,7 @@ impl Receiver {
     }
 
     /// Whether nothing more is looked at.
+    #[inline]
     const fn is_done(&self) -> bool {
         self.failed.is_some() || self.closed.is_some()
     }
@@ -218,6 +233,9 @@ impl Receiver {
         view: View,
         take: fn(&mut Assembly, Piece, &mut BytesMut) -> Option<D>,
     ) -> Result<Option<Event<D>>, ProtocolError> {
+        if input.is_empty() && !self.has_more() {
+            return Ok(None);
+        }
         while let Some(event) = self.next(input, view)? {
             match event {
                 Event::Data(piece) => {
@@ -294,7 +312,7 @@ impl Receiver {
         if let Some(message) =
             begun.as_ref().or(self.message.as_deref()).filter(|_| !start.opcode.is_control())
         {
-            admit_len(payload_len, message.size_with(payload_len), &self.terms.limits)?;
+            admit_len(payload_len, message.size_with(payload_len), &self.terms)?;
         }
         let Some(key) = start.masking_key(behind) else { return Ok(false) };
 
@@ -345,8 +363,8 @@ impl Receiver {
         else {
             return Ok(None);
         };
-        let limits = &self.terms.limits;
-        let room = message.room(limits);
+        let terms = &self.terms;
+        let room = message.room(terms);
         let output = message.assembly.output();
         let begun = output.len();
         let is_last = frame.fin && frame.left == 0;
@@ -361,11 +379,11 @@ impl Receiver {
         frame.take(wire);
         // The size is judged behind the text: then the verdict does not depend on how the bytes are cut.
         message.validate_inflated(begun, fin)?;
-        message.add_step(step, wire, limits)?;
+        message.add_step(step, wire, terms)?;
         // A frame is done with when nothing of it is left, neither in the input nor in the inflater.
         let is_done = frame.left == 0 && !step.is_full && (fin || !frame.fin);
         if is_done {
-            message.check_ratio(limits)?;
+            message.check_ratio(terms)?;
         }
         let piece = Piece { kind: message.kind, place: Place::Assembly, len: step.produced, fin };
         let is_stalled = frame.left > 0 && frame.clear == 0 && step.produced == 0;

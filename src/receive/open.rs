@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::{admit::Bounds, assemble::Assembly};
+use super::{admit::Terms, assemble::Assembly};
 use crate::{
     deflate::Step,
     error::ProtocolError,
@@ -77,13 +77,16 @@ struct Deflated {
     wire: u64,
     /// What the next step may give: it grows while steps are filled.
     room: usize,
+    /// The last step was filled: there may be more without further input.
+    is_full: bool,
 }
 
 impl OpenMessage {
     /// The message that a frame begins, if it begins one.
     pub(super) fn begin(start: &Start) -> Option<Self> {
         let kind = kind(start.opcode)?;
-        let deflated = (start.rsv & RSV1 != 0).then_some(Deflated { wire: 0, room: MIN_ROOM });
+        let deflated =
+            (start.rsv & RSV1 != 0).then_some(Deflated { wire: 0, room: MIN_ROOM, is_full: false });
         let (utf8, assembly) = (Validator::new(), Assembly::default());
         Some(Self { kind, fragments: 0, size: 0, utf8, deflated, assembly })
     }
@@ -103,27 +106,36 @@ impl OpenMessage {
         self.size = self.size_with(payload_len).unwrap_or(self.size);
     }
 
+    /// Whether something can come of it without further input: what is left in the inflater, and the end of a frame
+    /// that is all there. In chunks, also what has been assembled.
+    pub(super) fn has_more(&self, frame: Option<&OpenFrame>) -> bool {
+        let is_inflating =
+            |deflated: &Deflated| frame.is_some_and(|frame| frame.left == 0 || deflated.is_full);
+        !self.assembly.is_empty() || self.deflated.as_ref().is_some_and(is_inflating)
+    }
+
     /// How much the next step of inflation may give: one byte more than the limit tells that it is exceeded.
-    pub(super) fn room(&self, limits: &Bounds) -> usize {
+    pub(super) fn room(&self, terms: &Terms) -> usize {
         let room = self.deflated.as_ref().map_or(0, |deflated| deflated.room);
-        let below_limit = (limits.message - self.size).saturating_add(1);
+        let below_limit = (terms.message - self.size).saturating_add(1);
         usize::try_from(below_limit).map_or(room, |below_limit| below_limit.min(room))
     }
 
     /// Counts a step of inflation, and `wire` bytes that it has used up of the payload (§10.4).
-    pub(super) fn add_step(&mut self, step: Step, wire: usize, limits: &Bounds) -> Result<(), ProtocolError> {
+    pub(super) fn add_step(&mut self, step: Step, wire: usize, terms: &Terms) -> Result<(), ProtocolError> {
         let Some(deflated) = &mut self.deflated else { return Ok(()) };
         deflated.wire += wire as u64;
+        deflated.is_full = step.is_full;
         if step.is_full {
             deflated.room = (2 * deflated.room).min(MAX_ROOM);
         }
         self.size += step.produced as u64;
-        if self.size > limits.message { Err(ProtocolError::MessageTooLarge) } else { Ok(()) }
+        if self.size > terms.message { Err(ProtocolError::MessageTooLarge) } else { Ok(()) }
     }
 
     /// Judges by how much the message has inflated. That depends on how it is cut except at the end of a frame.
-    pub(super) fn check_ratio(&self, limits: &Bounds) -> Result<(), ProtocolError> {
-        let (Some(deflated), Some(ratio)) = (&self.deflated, limits.ratio) else { return Ok(()) };
+    pub(super) fn check_ratio(&self, terms: &Terms) -> Result<(), ProtocolError> {
+        let (Some(deflated), Some(ratio)) = (&self.deflated, terms.ratio) else { return Ok(()) };
         let allowed = deflated.wire.saturating_mul(ratio.into()).max(RATIO_FREE);
         if self.size > allowed { Err(ProtocolError::RatioTooHigh) } else { Ok(()) }
     }

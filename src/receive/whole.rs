@@ -53,7 +53,7 @@ impl Whole {
             Role::Server => behind.split_first_chunk()?,
             Role::Client => (&[0; 4], behind),
         };
-        admit_len(len as u64, Some(len as u64), &terms.limits).ok().filter(|()| len < COPIED_BELOW)?;
+        admit_len(len as u64, Some(len as u64), terms).ok().filter(|()| len < COPIED_BELOW)?;
         let frame_len = input.len() - behind.len() + len;
         let mut payload = behind.get(..len)?.to_vec();
         MaskingKey::new(*key).apply(&mut payload);

@@ -206,6 +206,12 @@ impl Sender {
         self.encoder.unsent() + kept + self.queue.bytes()
     }
 
+    /// Whether nothing waits, neither for the wire nor for anything else.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.encoder.unsent() == 0 && self.pongs.kept().is_none() && self.queue.is_empty()
+    }
+
     /// How many bytes wait for nothing but the wire: posted messages may wait for the end of one in chunks.
     #[inline]
     pub(crate) fn transmittable(&self) -> usize {
@@ -306,7 +312,14 @@ impl Sender {
         self.timed_out
     }
 
+    /// Whether nothing has ended it yet.
+    #[inline]
+    pub(crate) const fn is_running(&self) -> bool {
+        !self.is_closed() && self.timed_out.is_none()
+    }
+
     /// Whether nothing more can be said.
+    #[inline]
     pub(crate) const fn is_closed(&self) -> bool {
         self.closed.is_some() || self.abandoned || self.eof
     }
