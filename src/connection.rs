@@ -399,11 +399,6 @@ impl Connection {
         &self.sender
     }
 
-    /// Whether nothing has come to its end, on either side: the ordinary life of a connection.
-    pub(crate) const fn is_running(&self) -> bool {
-        self.receiver.is_running() && self.sender.is_running()
-    }
-
     pub(crate) const fn sender_mut(&mut self) -> &mut Sender {
         &mut self.sender
     }

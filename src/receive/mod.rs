@@ -176,18 +176,6 @@ impl Receiver {
         self.frame.as_ref().map_or(0, |frame| frame.left.saturating_sub(input.len() as u64))
     }
 
-    #[cfg(feature = "tokio")]
-    pub(crate) const fn is_running(&self) -> bool {
-        !self.is_done() && !self.eof
-    }
-
-    /// Whether there may be something to give without further input: more to inflate, or chunks of a message that was being
-    /// assembled.
-    #[cfg(feature = "tokio")]
-    pub(crate) const fn has_more(&self) -> bool {
-        self.frame.is_some() || self.message.is_some()
-    }
-
     pub(crate) const fn role(&self) -> Role {
         self.terms.role
     }

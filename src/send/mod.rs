@@ -325,11 +325,6 @@ impl Sender {
     }
 
     #[cfg(feature = "tokio")]
-    pub(crate) const fn is_running(&self) -> bool {
-        !self.is_closed() && self.timed_out.is_none()
-    }
-
-    #[cfg(feature = "tokio")]
     pub(crate) const fn is_abandoned(&self) -> bool {
         self.abandoned
     }
