@@ -142,7 +142,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Writes and flushes what waits; a stream that fails is not written to again.
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_flushed() && self.connection.unsent() == 0 {
+        if self.is_flushed() && self.connection.sender().is_idle() {
             return Poll::Ready(());
         }
         self.poll_write_out(cx)
@@ -188,6 +188,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let missing = self.connection.receiver().missing(&self.input);
         block::borrow(&mut self.input, missing);
@@ -211,7 +212,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        let is_quiet = self.connection.is_running() && self.connection.unsent() == 0 && self.ticks.is_deaf();
+        let is_quiet =
+            self.connection.is_running() && self.connection.sender().is_idle() && self.ticks.is_deaf();
         if !is_quiet || !self.clock.is_set(now, cx) {
             return self.poll_tick_with(cx, false);
         }
@@ -350,10 +352,12 @@ impl<T> Pump<T> {
     }
 
     /// Why nothing more can be sent, if so.
+    #[inline]
     pub(super) fn check_open(&self) -> Result<(), Error> {
-        if self.connection.is_running() {
-            return Ok(());
-        }
+        if self.connection.is_running() { Ok(()) } else { self.check_end() }
+    }
+
+    fn check_end(&self) -> Result<(), Error> {
         self.check_stream()?;
         if self.connection.sent_close().is_some() { Err(SendError::Closed.into()) } else { Ok(()) }
     }

@@ -34,6 +34,7 @@ pub(super) enum Asked {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// The next message, or how it ended. What is left of one that was received in chunks is skipped.
+    #[inline]
     pub(in crate::tokio) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
