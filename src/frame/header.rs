@@ -157,6 +157,17 @@ impl Header {
         Ok(Some((header, start.header_len())))
     }
 
+    /// The length of the header itself, in bytes: 2 to 14.
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        let key = if self.masking_key.is_some() { 4 } else { 0 };
+        match self.payload_len {
+            0..=MAX_SHORT => 2 + key,
+            ..=0xffff => 4 + key,
+            _ => 10 + key,
+        }
+    }
+
     /// Writes the header, with the length in its shortest form.
     #[inline]
     pub fn write(&self, out: &mut impl BufMut) {

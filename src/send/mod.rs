@@ -35,6 +35,8 @@ use pongs::Pongs;
 pub use prepared::Prepared;
 use queue::Queue;
 use round_trip::RoundTrip;
+#[cfg(feature = "tokio")]
+pub(crate) use transmit::Backlog;
 pub use transmit::Transmit;
 
 /// Posted messages are encoded while less than this waits for the wire, in bytes.

@@ -1,7 +1,6 @@
 //! Bytes that wait for the wire. RFC 6455 §6.1.
 
-use alloc::collections::VecDeque;
-use core::mem;
+use alloc::{boxed::Box, collections::VecDeque};
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
@@ -9,12 +8,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::frame::{Header, MaskingKey};
 
-/// A payload shorter than this is copied behind its header; a longer one is chained.
+/// A payload shorter than this is copied behind its header; a longer one stays where it is.
 const COPIED_BELOW: usize = 4096;
 /// A whole frame shorter than this is copied behind what waits: sharing it would take more than it saves.
 const SHARED_FROM: usize = 256;
-/// Behind a masked payload of this length begins a new buffer: the old one would double for a pong.
-const SEALED_FROM: usize = 64 << 10;
+/// A masked payload of this length has a buffer of its own: the others' would double for a pong.
+const APART_FROM: usize = 64 << 10;
 
 /// Bytes that wait for the wire, in order.
 ///
@@ -23,62 +22,52 @@ const SEALED_FROM: usize = 64 << 10;
 /// copied. When all is written, no memory is held.
 #[derive(Debug, Default)]
 pub struct Transmit {
-    /// Sealed segments, none of them empty, ahead of `tail`.
-    segments: VecDeque<Bytes>,
-    tail: BytesMut,
-    /// The length of all segments.
-    sealed: usize,
+    backlog: Option<Box<Backlog>>,
+    /// How many bytes wait.
+    len: usize,
     /// How many bytes have left.
     sent: u64,
 }
 
+/// What waits: bytes that were copied, and pieces between them that were not.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    copied: BytesMut,
+    /// None of them is empty. Each has the number of copied bytes that go before it.
+    pieces: VecDeque<(u64, Bytes)>,
+    /// How many copied bytes have left.
+    gone: u64,
+}
+
 impl Transmit {
+    #[inline]
     pub(super) fn push(&mut self, header: &Header, payload: Bytes) {
+        let backlog = self.backlog.get_or_insert_default();
+        self.len += header.len() + payload.len();
         if let Some(key) = header.masking_key {
-            return self.push_masked(header, key, &payload);
+            return backlog.push_masked(header, key, &payload);
         }
         if payload.len() < COPIED_BELOW {
-            self.tail.reserve(Header::MAX_LEN + payload.len());
-            header.write(&mut self.tail);
-            return self.tail.put_slice(&payload);
+            backlog.copied.reserve(Header::MAX_LEN + payload.len());
+            header.write(&mut backlog.copied);
+            return backlog.copied.put_slice(&payload);
         }
-        header.write(&mut self.tail);
-        self.chain(payload);
+        header.write(&mut backlog.copied);
+        backlog.chain(payload);
     }
 
     /// A frame that others send as well.
     pub(super) fn push_frame(&mut self, frame: &Bytes) {
+        let backlog = self.backlog.get_or_insert_default();
+        self.len += frame.len();
         if frame.len() < SHARED_FROM {
-            return self.tail.extend_from_slice(frame);
+            return backlog.copied.extend_from_slice(frame);
         }
-        self.chain(frame.clone());
+        backlog.chain(frame.clone());
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self { sent: self.sent, ..Self::default() };
-    }
-
-    /// Whether there is memory to write into.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn has_memory(&self) -> bool {
-        self.tail.capacity() > 0
-    }
-
-    /// Memory to write into, where there is none.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn lend(&mut self, buffer: BytesMut) {
-        self.tail = buffer;
-    }
-
-    /// All has left: gives up the memory that it stood in.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn advance_all(&mut self) -> BytesMut {
-        self.sent += self.remaining() as u64;
-        if self.sealed > 0 {
-            (self.segments, self.sealed) = (VecDeque::new(), 0);
-        }
-        self.tail.clear();
-        mem::take(&mut self.tail)
+        (self.backlog, self.len) = (None, 0);
     }
 
     /// How many bytes have left.
@@ -88,62 +77,151 @@ impl Transmit {
 
     /// The last `len` bytes that were queued, or as many of them as were copied, as a control frame always is.
     pub(crate) fn last(&self, len: usize) -> &[u8] {
-        &self.tail[self.tail.len() - len.min(self.tail.len())..]
+        let copied = self.backlog.as_ref().map_or(&[][..], |backlog| backlog.behind_pieces());
+        &copied[copied.len() - len.min(copied.len())..]
+    }
+}
+
+/// What the adapter does to have memory used again.
+#[cfg(feature = "tokio")]
+impl Transmit {
+    pub(crate) const fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
     }
 
+    /// In how many chunks it waits, at the most.
+    pub(crate) fn chunks(&self) -> usize {
+        self.backlog.as_ref().map_or(0, |backlog| 2 * backlog.pieces.len() + 1)
+    }
+
+    /// Takes an empty backlog to write into, where there is none.
+    pub(crate) fn lend(&mut self, backlog: Box<Backlog>) {
+        self.backlog = Some(backlog);
+    }
+
+    /// All has left: gives its memory up.
+    pub(crate) fn advance_all(&mut self) -> Option<Box<Backlog>> {
+        self.sent += self.len as u64;
+        self.len = 0;
+        self.backlog.take()
+    }
+}
+
+impl Backlog {
     fn push_masked(&mut self, header: &Header, mut key: MaskingKey, payload: &[u8]) {
-        self.tail.reserve(Header::MAX_LEN + payload.len());
-        header.write(&mut self.tail);
-        key.apply_onto(payload, &mut self.tail);
-        if payload.len() >= SEALED_FROM {
-            let sealed = mem::take(&mut self.tail).freeze();
-            self.chain(sealed);
+        if payload.len() < APART_FROM {
+            self.copied.reserve(Header::MAX_LEN + payload.len());
+            header.write(&mut self.copied);
+            return key.apply_onto(payload, &mut self.copied);
+        }
+        header.write(&mut self.copied);
+        let mut masked = BytesMut::with_capacity(payload.len());
+        key.apply_onto(payload, &mut masked);
+        self.chain(masked.freeze());
+    }
+
+    fn chain(&mut self, piece: Bytes) {
+        if self.pieces.capacity() == 0 {
+            // Most often it stays the only one.
+            self.pieces.reserve_exact(1);
+        }
+        self.pieces.push_back((self.gone + self.copied.len() as u64, piece));
+    }
+
+    /// What goes next in one piece.
+    fn chunk(&self) -> &[u8] {
+        match self.pieces.front() {
+            None => &self.copied,
+            Some((position, piece)) if *position == self.gone => piece,
+            Some((position, _)) => &self.copied[..(position - self.gone) as usize],
         }
     }
 
-    fn chain(&mut self, segment: Bytes) {
-        if !self.tail.is_empty() {
-            let sealed = self.tail.split().freeze();
-            self.sealed += sealed.len();
-            self.segments.push_back(sealed);
+    /// Shows what waits, in order, in as many slices as there are; returns how many it takes.
+    #[cfg(feature = "std")]
+    fn show<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let (mut rest, mut copied, mut from) = (slices.iter_mut(), &self.copied[..], self.gone);
+        let mut put = |chunk: &'a [u8]| {
+            if !chunk.is_empty() {
+                rest.next().map(|slice| *slice = IoSlice::new(chunk))?;
+            }
+            Some(())
+        };
+        for (position, piece) in &self.pieces {
+            let (before, behind) = copied.split_at((position - from) as usize);
+            (copied, from) = (behind, *position);
+            if put(before).and_then(|()| put(piece)).is_none() {
+                break;
+            }
         }
-        self.sealed += segment.len();
-        self.segments.push_back(segment);
+        let _ = put(copied);
+        let left = rest.len();
+        slices.len() - left
+    }
+
+    /// Drops so many bytes of the chunk that goes next.
+    fn advance(&mut self, count: usize) {
+        match self.pieces.front_mut() {
+            Some((position, piece)) if *position == self.gone => {
+                piece.advance(count);
+                if piece.is_empty() {
+                    self.pieces.pop_front();
+                }
+            }
+            _ => {
+                self.copied.advance(count);
+                self.gone += count as u64;
+            }
+        }
+    }
+
+    /// What was copied since the last piece.
+    fn behind_pieces(&self) -> &[u8] {
+        let from = self.pieces.back().map_or(0, |(position, _)| position - self.gone);
+        &self.copied[from as usize..]
+    }
+
+    /// Makes it empty; returns the pieces.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_pieces(&mut self) -> impl Iterator<Item = Bytes> {
+        self.copied.clear();
+        self.gone = 0;
+        self.pieces.drain(..).map(|(_, piece)| piece)
+    }
+
+    /// How much memory it has, in bytes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn capacity(&self) -> usize {
+        self.copied.capacity() + self.pieces.capacity() * size_of::<(u64, Bytes)>()
     }
 }
 
 impl Buf for Transmit {
+    #[inline]
     fn remaining(&self) -> usize {
-        self.sealed + self.tail.len()
+        self.len
     }
 
     fn chunk(&self) -> &[u8] {
-        self.segments.front().map_or(&self.tail, |segment| segment)
+        self.backlog.as_ref().map_or(&[], |backlog| backlog.chunk())
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
-        let waiting = self.segments.iter().map(|segment| &segment[..]).chain(tail);
-        slices.iter_mut().zip(waiting).map(|(slice, bytes)| *slice = IoSlice::new(bytes)).count()
+        self.backlog.as_ref().map_or(0, |backlog| backlog.show(slices))
     }
 
     fn advance(&mut self, mut count: usize) {
-        assert!(count <= self.remaining(), "advanced past the bytes that wait");
+        assert!(count <= self.len, "advanced past the bytes that wait");
+        self.len -= count;
         self.sent += count as u64;
-        while let Some(segment) = self.segments.front_mut() {
-            let written = count.min(segment.len());
-            segment.advance(written);
-            self.sealed -= written;
-            count -= written;
-            if segment.has_remaining() {
-                return;
-            }
-            self.segments.pop_front();
+        if self.len == 0 {
+            self.backlog = None;
         }
-        self.tail.advance(count);
-        if !self.has_remaining() {
-            self.clear();
+        while let Some(backlog) = self.backlog.as_mut().filter(|_| count > 0) {
+            let step = count.min(backlog.chunk().len());
+            backlog.advance(step);
+            count -= step;
         }
     }
 }

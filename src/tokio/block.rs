@@ -4,16 +4,14 @@
 //! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size. The other one it has
 //! from the first message that it queues until all output has left.
 
-use std::{cell::Cell, mem, thread_local};
+use std::{boxed::Box, cell::Cell, mem, thread_local};
 
 use bytes::BytesMut;
 
-use crate::send::Transmit;
+use crate::send::{Backlog, Transmit};
 
 /// The size of a block: what one read can bring, a frame of 64 KiB with its header.
 const BLOCK: usize = (64 << 10) + 64;
-/// What output begins with.
-const OUTPUT: usize = 4 << 10;
 /// Below this much room, a read is not worth its cost.
 const ROOM: usize = 8 << 10;
 /// A larger rest of input stays where it is: moving it would cost more than it frees.
@@ -21,20 +19,26 @@ const MOVED: usize = BLOCK / 4;
 
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
-    static SPARE_OUTPUT: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    static SPARE_OUTPUT: Cell<Option<Box<Backlog>>> = const { Cell::new(None) };
 }
 
 /// Lends memory for output that is about to be queued.
+#[inline]
 pub(super) fn borrow_output(transmit: &mut Transmit) {
-    if !transmit.has_memory() {
-        transmit.lend(SPARE_OUTPUT.take().unwrap_or_else(|| BytesMut::with_capacity(OUTPUT)));
+    if !transmit.has_backlog() {
+        transmit.lend(SPARE_OUTPUT.take().unwrap_or_default());
     }
 }
 
-/// Gives it back, unless large output has made it grow.
-pub(super) fn give_back_output(mut buffer: BytesMut) {
-    if (buffer.capacity() >= OUTPUT || buffer.try_reclaim(OUTPUT)) && buffer.capacity() <= BLOCK {
-        SPARE_OUTPUT.set(Some(buffer));
+/// Gives it back, unless large output has made it grow; and the blocks that were echoed.
+pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
+    for piece in backlog.take_pieces() {
+        if let Ok(block) = piece.try_into_mut() {
+            keep(block);
+        }
+    }
+    if backlog.capacity() <= BLOCK {
+        SPARE_OUTPUT.set(Some(backlog));
     }
 }
 

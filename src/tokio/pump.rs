@@ -27,8 +27,8 @@ use crate::{connection::Connection, error::SendError, event::Event, send::Transm
 
 /// How many reads one poll makes, or how many messages it drops.
 pub(super) const TURNS: usize = 64;
-/// How many pieces of output one write takes.
-const PIECES: usize = 64;
+/// How many chunks of output one write takes.
+const MOST_CHUNKS: usize = 64;
 
 /// The machine on its stream.
 #[derive(Debug)]
@@ -167,7 +167,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             match poll_write_some(Pin::new(&mut self.io), cx, transmit)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(all) if all == transmit.remaining() => {
-                    block::give_back_output(transmit.advance_all());
+                    transmit.advance_all().into_iter().for_each(block::give_back_output);
                 }
                 Poll::Ready(written) => transmit.advance(written),
                 Poll::Pending => {
@@ -385,17 +385,21 @@ fn poll_write_some<T: AsyncWrite>(
     if first.len() == transmit.remaining() || !io.is_write_vectored() {
         return io.poll_write(cx, first);
     }
-    poll_write_pieces(io, cx, transmit)
+    // A large table takes longer to set up than a small message to write.
+    if transmit.chunks() <= 4 {
+        poll_write_chunks::<4, T>(io, cx, transmit)
+    } else {
+        poll_write_chunks::<MOST_CHUNKS, T>(io, cx, transmit)
+    }
 }
 
-/// Kept apart: the table is large, and most writes need none.
 #[inline(never)]
-fn poll_write_pieces<T: AsyncWrite>(
+fn poll_write_chunks<const N: usize, T: AsyncWrite>(
     io: Pin<&mut T>,
     cx: &mut Context<'_>,
     transmit: &Transmit,
 ) -> Poll<io::Result<usize>> {
-    let mut pieces = [IoSlice::new(&[]); PIECES];
-    let count = transmit.chunks_vectored(&mut pieces);
-    io.poll_write_vectored(cx, &pieces[..count])
+    let mut chunks = [IoSlice::new(&[]); N];
+    let count = transmit.chunks_vectored(&mut chunks);
+    io.poll_write_vectored(cx, &chunks[..count])
 }
