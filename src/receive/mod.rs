@@ -182,7 +182,7 @@ impl Receiver {
     }
 
     /// The next message, if nothing has to be remembered for it.
-    #[inline]
+    #[inline(always)]
     fn whole(&mut self, input: &mut BytesMut) -> Option<Whole> {
         if self.frame.is_some() || self.message.is_some() || self.is_done() {
             return None;
