@@ -73,7 +73,7 @@ pub enum State {
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
-    /// What is not nothing.
+    /// If it is anything.
     negotiated: Option<Box<Negotiated>>,
 }
 
@@ -89,16 +89,14 @@ impl Connection {
         negotiated: Negotiated,
         keys: impl FnMut() -> [u8; 4] + Send + Sync + 'static,
     ) -> Self {
-        let (receiver, sender) =
-            (Receiver::new(Role::Client, config, &negotiated), Sender::client(config, &negotiated, keys));
-        Self::new(receiver, sender, negotiated)
+        let receiver = Receiver::new(Role::Client, config, &negotiated);
+        Self::new(receiver, Sender::client(config, &negotiated, keys), negotiated)
     }
 
     /// The server's end.
     pub fn server(config: &Config, negotiated: Negotiated) -> Self {
-        let (receiver, sender) =
-            (Receiver::new(Role::Server, config, &negotiated), Sender::server(config, &negotiated));
-        Self::new(receiver, sender, negotiated)
+        let receiver = Receiver::new(Role::Server, config, &negotiated);
+        Self::new(receiver, Sender::server(config, &negotiated), negotiated)
     }
 
     fn new(receiver: Receiver, sender: Sender, negotiated: Negotiated) -> Self {
@@ -374,10 +372,7 @@ impl Connection {
 
     /// What the opening handshake agreed on.
     pub const fn negotiated(&self) -> &Negotiated {
-        match &self.negotiated {
-            Some(negotiated) => negotiated,
-            None => &NOTHING,
-        }
+        if let Some(negotiated) = &self.negotiated { negotiated } else { &NOTHING }
     }
 
     /// Takes the connection apart, for a program that reads and writes in two places.

@@ -169,7 +169,7 @@ impl Header {
     }
 
     /// Writes the header, with the length in its shortest form.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, out: &mut impl BufMut) {
         let first = u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode as u8;
         let mask_bit = u8::from(self.masking_key.is_some()) << 7;

@@ -84,7 +84,8 @@ impl Sender {
         Self {
             encoder: Encoder::new(keys, when, deflater),
             queue: Queue::default(),
-            unsent_limit: config.limits.unsent,
+            // An output in which nothing waits has room for a message, whatever the limit.
+            unsent_limit: config.limits.unsent.max(1),
             pings: config.pings,
             pongs: Pongs::new(config.limits.control),
             round_trip: RoundTrip::default(),
@@ -223,8 +224,7 @@ impl Sender {
     /// Whether the unsent output is below its limit, so that a message can be sent.
     #[inline]
     pub fn has_room(&self) -> bool {
-        let unsent = self.unsent();
-        unsent == 0 || unsent < self.unsent_limit
+        self.unsent() < self.unsent_limit
     }
 
     /// Whether a message that is being sent in chunks has not ended, so that no other can be sent (§5.4).

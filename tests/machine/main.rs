@@ -21,6 +21,7 @@ mod sending;
 mod support;
 mod text;
 mod time;
+mod whole;
 
 /// Every table of the suite.
 const TABLES: &[(&str, &str)] = &[
