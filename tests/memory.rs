@@ -604,8 +604,8 @@ mod deflate {
             (11, 47, 148),
             (12, 47, 162),
             (13, 47, 192),
-            (14, 47, 252),
-            (15, 47, 372),
+            (14, 47, 224),
+            (15, 47, 288),
         ];
         for (bits, inflation, compression) in BOUNDS {
             let mut most = (0, 0);
