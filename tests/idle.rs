@@ -161,7 +161,10 @@ fn on_this_thread(test: impl AsyncFnOnce()) {
         // anything is counted.
         let mut ends = ends(Role::Server, &Config::new());
         ends.hear(&from_client(b"hello"));
-        ends.websocket.send("hello").await.unwrap();
+        for _ in 0..3 {
+            ends.websocket.feed(vec![7; 4000]).await.unwrap();
+        }
+        ends.websocket.flush().await.unwrap();
         test().await;
     }));
 }

@@ -264,7 +264,8 @@ fn wrong_worlds(source: &Source) -> Vec<String> {
         let is_ours = i >= 2 && [source.text(i - 2), source.text(i - 1)] == ["crate", "::"];
         let is_io_slice = source.path == "send/transmit.rs" && behind == ["::", "io", "::", "IoSlice"];
         let is_arch = source.path == WITH_UNSAFE && behind == ["::", "arch", "::", "is_x86_feature_detected"];
-        let is_mutex = source.path == "deflate/forms.rs" && behind == ["::", "sync", "::", "Mutex"];
+        let is_mutex = ["deflate/forms.rs", "deflate/pool.rs"].contains(&&*source.path)
+            && behind == ["::", "sync", "::", "Mutex"];
         let is_declared = source.path == "lib.rs" && behind[0] != "::";
         let is_allowed = source.is_adapter() || is_ours || is_io_slice || is_arch || is_mutex || is_declared;
         if FORBIDDEN_BELOW_TOKIO.contains(&&token.text[..]) && !is_allowed {

@@ -5,10 +5,18 @@ use core::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
-use super::{Direction, TAIL, WindowBits};
+use super::{Direction, TAIL, WindowBits, pool::Pool, room};
 
-/// The least room for output: a flush fits, and a small message.
-const ROOM: usize = 64;
+/// Compressors for whole messages without context takeover. One is in hand only while a call compresses: what lies here is
+/// for what the number of such calls at one time varies by, and not for how many there are.
+///
+/// Messages in pieces, and with context takeover, never get one that was used: at a flush the encoder takes in what lies
+/// in the window behind the last byte, and which matches it finds later depends on it. That would be of another
+/// connection, and the length of the output would tell who guesses right. In one flush there is no later.
+static SPARES: Pool<Key, Deflate, 4> = Pool::new();
+
+/// What the compressed form of a message depends on, if nothing went before it: the size of the window, and the level.
+type Key = (WindowBits, u8);
 
 /// Compresses the messages of one connection. It holds memory from the first compressed message on, and without
 /// context takeover only while a message is open.
@@ -32,7 +40,7 @@ impl Deflater {
     }
 
     /// What the compressed form of a message depends on, if nothing went before it.
-    pub(super) const fn key(&self) -> (WindowBits, u8) {
+    pub(super) const fn key(&self) -> Key {
         (self.direction.window, self.level)
     }
 
@@ -42,21 +50,19 @@ impl Deflater {
         self.state = None;
     }
 
-    /// Forgets what was sent, and keeps the memory for what comes.
-    pub(super) fn reset(&mut self) {
-        if let Some(state) = &mut self.state {
-            state.reset();
-        }
-    }
-
     /// Compresses a piece of a message, all of which the peer can then inflate.
     pub(crate) fn compress(&mut self, data: &[u8]) -> Bytes {
-        self.flush(data).freeze()
+        flush(self.open(), data, DeflateFlush::SyncFlush).freeze()
     }
 
     /// Compresses the last piece of a message.
     pub(crate) fn finish(&mut self, data: &[u8]) -> Bytes {
-        let mut payload = self.flush(data);
+        let is_alone = !self.direction.takeover && self.state.is_none();
+        let mut payload = if is_alone {
+            flush_alone(self.key(), data)
+        } else {
+            flush(self.open(), data, DeflateFlush::SyncFlush)
+        };
         match payload.len().checked_sub(TAIL.len()) {
             // §7.2.1: the tail of the message is taken off.
             Some(len) => payload.truncate(len),
@@ -68,31 +74,52 @@ impl Deflater {
         payload.freeze()
     }
 
-    fn flush(&mut self, mut data: &[u8]) -> BytesMut {
-        let state =
-            self.state.get_or_insert_with(|| Deflate::new_with_config(config(self.direction, self.level)));
-        let mut output = BytesMut::new();
-        loop {
-            let (read, written, start) = (state.total_in(), state.total_out(), output.len());
-            let room = (data.len() / 2).clamp(ROOM, 16 << 10);
-            output.resize(start + room, 0);
-            let status = state.compress(data, &mut output[start..], DeflateFlush::SyncFlush);
-            status.expect("the state is valid and the output has room");
-            let produced = (state.total_out() - written) as usize;
-            data = &data[(state.total_in() - read) as usize..];
-            output.truncate(start + produced);
-            // A flush is complete when it leaves room.
-            if produced < room {
-                return output;
-            }
-        }
+    fn open(&mut self) -> &mut Deflate {
+        let key = self.key();
+        self.state.get_or_insert_with(|| new(key))
     }
 }
 
-/// Raw DEFLATE, with the memory that goes with the window: zlib's default for the largest, and less for a smaller one.
-fn config(direction: Direction, level: u8) -> DeflateConfig {
-    let bits = i32::from(direction.window.get());
-    DeflateConfig { level: level.into(), window_bits: -bits, mem_level: bits - 7, ..DeflateConfig::default() }
+/// Compresses a message that nothing goes before.
+fn flush_alone(key: Key, message: &[u8]) -> BytesMut {
+    let mut state = SPARES.take(key).unwrap_or_else(|| new(key));
+    // What was sent is forgotten with the flush.
+    let output = flush(&mut state, message, DeflateFlush::FullFlush);
+    SPARES.give(key, state);
+    output
+}
+
+/// Compresses all of `data`, so that it can be inflated without what follows.
+fn flush(state: &mut Deflate, mut data: &[u8], flush: DeflateFlush) -> BytesMut {
+    let mut output = BytesMut::new();
+    room::lend(|room| {
+        loop {
+            let (read, written) = (state.total_in(), state.total_out());
+            let status = state.compress(data, room, flush);
+            status.expect("the state is valid and the output has room");
+            let produced = (state.total_out() - written) as usize;
+            data = &data[(state.total_in() - read) as usize..];
+            output.extend_from_slice(&room[..produced]);
+            // A flush is complete when it leaves room.
+            if produced < room.len() {
+                return;
+            }
+        }
+    });
+    output
+}
+
+/// Raw DEFLATE. What it holds beside the window is for 4,096 literals and matches, less for a window of 4 KiB and below:
+/// with zlib's default for four times as many it takes longer to begin a message, and the output is no smaller.
+fn new((window, level): Key) -> Deflate {
+    let bits = i32::from(window.get());
+    let mem_level = (bits - 7).min(6);
+    Deflate::new_with_config(DeflateConfig {
+        level: level.into(),
+        window_bits: -bits,
+        mem_level,
+        ..DeflateConfig::default()
+    })
 }
 
 impl fmt::Debug for Deflater {

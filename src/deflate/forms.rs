@@ -7,10 +7,6 @@ use bytes::Bytes;
 
 use super::{Deflater, Direction};
 
-/// A compressor at rest. To make one for each message would leave the heap in pieces: what is kept of a message comes to
-/// stand where a compressor was, and the next one finds no place.
-static SPARE: Mutex<Option<Deflater>> = Mutex::new(None);
-
 /// Made once for each size of window and level, and kept.
 #[derive(Debug)]
 pub(crate) struct Forms<F>(Mutex<Vec<(Key, F)>>);
@@ -45,15 +41,6 @@ impl<F: Clone> Forms<F> {
 }
 
 /// Compresses a message that nothing went before; `None` if that does not make it smaller.
-fn deflate(key: Key, message: &[u8]) -> Option<Bytes> {
-    let (window, level) = key;
-    let spare = SPARE.try_lock().ok().and_then(|mut spare| spare.take());
-    let spare = spare.filter(|spare| spare.key() == key);
-    let mut deflater = spare.or_else(|| Deflater::new(Direction { takeover: true, window }, level))?;
-    let deflated = deflater.deflate(message);
-    deflater.reset();
-    if let Ok(mut spare) = SPARE.try_lock() {
-        *spare = Some(deflater);
-    }
-    deflated.filter(|deflated| deflated.len() < message.len())
+fn deflate((window, level): Key, message: &[u8]) -> Option<Bytes> {
+    Deflater::new(Direction { takeover: false, window }, level)?.deflate(message)
 }

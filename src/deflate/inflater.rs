@@ -5,14 +5,14 @@ use core::fmt;
 use bytes::BytesMut;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::{Direction, InvalidDeflate, Step, TAIL};
+use super::{Direction, InvalidDeflate, Step, TAIL, pool::Pool, room};
 
 /// The tail, and the first byte of another block: at the end of a message inflation stops between the two.
 const END: [u8; 5] = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0x00];
 
-/// The most that a byte of DEFLATE inflates to, and the longest match, which may be on its way already.
-const MAX_RATIO: usize = 1032;
-const MAX_MATCH: usize = 258;
+/// Inflaters for messages without context takeover. What a reset one has of others it does not count as a part of its
+/// window, and it refuses what refers to it.
+static SPARES: Pool<(), Inflate, 4> = Pool::new();
 
 /// Inflates the messages of one connection. It holds memory from the first compressed message on, and without context
 /// takeover only while a message is open.
@@ -35,25 +35,27 @@ impl Inflater {
         output: &mut BytesMut,
         room: usize,
     ) -> Result<Step, InvalidDeflate> {
-        let room = room.min(input.len().saturating_mul(MAX_RATIO).saturating_add(MAX_MATCH));
-        let bits = self.direction.window.get();
-        let state = self.state.get_or_insert_with(|| Inflate::new(false, bits));
-        let (read, written, start) = (state.total_in(), state.total_out(), output.len());
-        output.resize(start + room, 0);
-        let status = state.decompress(input, &mut output[start..], InflateFlush::SyncFlush);
+        let state = open(&mut self.state, self.direction);
+        let (read, written) = (state.total_in(), state.total_out());
+        let (status, produced, is_filled) = room::lend(|lent| {
+            let len = room.min(lent.len());
+            let lent = &mut lent[..len];
+            let status = state.decompress(input, lent, InflateFlush::SyncFlush);
+            let produced = (state.total_out() - written) as usize;
+            output.extend_from_slice(&lent[..produced]);
+            (status, produced, produced == len)
+        });
         let consumed = (state.total_in() - read) as usize;
-        let produced = (state.total_out() - written) as usize;
-        output.truncate(start + produced);
         match status {
             // §7.2.3.4: a block may be marked as the last one; what follows it is a new stream.
-            Ok(Status::StreamEnd) => self.state = None,
+            Ok(Status::StreamEnd) => state.reset(false),
             Ok(_) => {}
             // What came before the error is judged first, so that the verdict does not depend on how the bytes are
             // cut: the next step gives the error again.
             Err(_) if produced > 0 => {}
             Err(_) => return Err(InvalidDeflate),
         }
-        self.is_full = produced == room || status.is_err();
+        self.is_full = is_filled || status.is_err();
         Ok(Step { consumed, produced, is_full: self.is_full })
     }
 
@@ -62,8 +64,7 @@ impl Inflater {
         if self.is_full {
             return Ok(Step { is_full: true, ..self.step(&[], output, room)? });
         }
-        let bits = self.direction.window.get();
-        let state = self.state.get_or_insert_with(|| Inflate::new(false, bits));
+        let state = open(&mut self.state, self.direction);
         let (read, written) = (state.total_in(), state.total_out());
         // §7.2.2: the tail that the sender has taken off is put back. §7.2.1: it ends a block; inside another one it
         // would be taken for payload, or inflation would not stop behind it.
@@ -73,9 +74,25 @@ impl Inflater {
             return Err(InvalidDeflate);
         }
         // §7.1.1: without context takeover each message begins anew.
-        self.state.take_if(|_| !self.direction.takeover || status == Ok(Status::StreamEnd));
+        let is_over = !self.direction.takeover || status == Ok(Status::StreamEnd);
+        if let Some(state) = self.state.take_if(|_| is_over) {
+            SPARES.give((), state);
+        }
         Ok(Step { consumed, produced: 0, is_full: false })
     }
+}
+
+/// The state of the message that is open, or of all of them.
+fn open(state: &mut Option<Inflate>, direction: Direction) -> &mut Inflate {
+    let spare = || {
+        let mut spare = SPARES.take(())?;
+        spare.reset(false);
+        Some(spare)
+    };
+    state.get_or_insert_with(|| {
+        let spare = if direction.takeover { None } else { spare() };
+        spare.unwrap_or_else(|| Inflate::new(false, direction.window.get()))
+    })
 }
 
 impl fmt::Debug for Inflater {

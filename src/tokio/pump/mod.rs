@@ -1,0 +1,202 @@
+//! The drive loop: receive, flush, shut down, read, tick. Everything public in the adapter is a shell over it.
+//!
+//! All progress is in the fields, so that a future over these functions can be dropped at any time. Each function
+//! registers the task with all that it waits for before it gives `Pending`.
+
+mod end;
+mod write;
+
+use core::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, ready},
+};
+use std::io;
+
+use ::tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    time::Instant,
+};
+use bytes::BytesMut;
+
+use super::{
+    Error, block,
+    clock::Clock,
+    ticks::{Hook, Told},
+    trace,
+    view::View,
+};
+use crate::{connection::Connection, event::Event};
+
+/// How many reads one poll makes, or how many messages it drops.
+pub(super) const TURNS: usize = 64;
+
+/// The machine on its stream.
+#[derive(Debug)]
+pub(super) struct Pump<T> {
+    pub(super) io: T,
+    pub(super) connection: Connection,
+    pub(super) input: BytesMut,
+    clock: Clock,
+    /// How much of the input the machine had heard when the task last waited.
+    heard: u64,
+    /// When that was, if the machine was not told the time then.
+    heard_at: Option<Instant>,
+    /// Whoever hears of each tick.
+    ticks: Hook,
+    /// How much of the output the stream was made to pass on.
+    flushed: u64,
+    /// The stream was shut down for writing, or cannot be.
+    shut: bool,
+    /// How the stream failed.
+    broken: Option<io::ErrorKind>,
+    /// Some output was dropped.
+    dropped: bool,
+    /// Whoever traces the connection was told how it ended.
+    told: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
+    pub(super) fn new(io: T, connection: Connection, input: BytesMut) -> Self {
+        let flushed = connection.sent().bytes;
+        Self {
+            io,
+            connection,
+            input,
+            clock: Clock::new(),
+            heard: 0,
+            heard_at: None,
+            ticks: Hook::default(),
+            flushed,
+            shut: false,
+            broken: None,
+            dropped: false,
+            told: false,
+        }
+    }
+
+    /// Takes its time from this clock from now on, and tells of each tick.
+    pub(super) fn tell_ticks(&mut self, clock: Clock, listen: impl FnMut(Told) + Send + Sync + 'static) {
+        self.clock = clock;
+        self.ticks = Hook::new(listen);
+    }
+
+    /// The next of what is asked for, or how it ended.
+    pub(super) fn poll_next<V: View>(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<V::Wanted>, Error>> {
+        for _ in 0..TURNS {
+            if let Some(wanted) = self.receive::<V>() {
+                return Poll::Ready(Ok(Some(wanted)));
+            }
+            let _ = self.poll_write(cx);
+            if !self.connection.is_running() {
+                if self.connection.wants_shutdown() {
+                    let _ = self.poll_shutdown(cx);
+                }
+                if self.is_over() {
+                    block::give_back(&mut self.input);
+                    return Poll::Ready(self.outcome().map(|()| None));
+                }
+            }
+            if self.connection.wants_read() && self.poll_read(cx).is_ready() {
+                continue;
+            }
+            block::give_back(&mut self.input);
+            ready!(self.poll_tick(cx));
+        }
+        self.yield_now(cx);
+        Poll::Pending
+    }
+
+    /// What is asked for, of what has come.
+    fn receive<V: View>(&mut self) -> Option<V::Wanted> {
+        while !self.input.is_empty() || self.connection.receiver().has_more() {
+            // A breach is told to the peer before it is returned.
+            let Ok(Some(event)) = V::RECEIVE(&mut self.connection, &mut self.input) else { return None };
+            trace::received(&event);
+            if matches!(event, Event::Pong(_)) {
+                // The round trip ends here.
+                self.mark();
+            }
+            if let Some(wanted) = V::pick(event) {
+                return Some(wanted);
+            }
+        }
+        None
+    }
+
+    /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
+    pub(super) fn yield_now(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_tick(cx);
+        cx.waker().wake_by_ref();
+    }
+
+    /// Writes and keeps the deadlines without reading. Ready when the connection is over.
+    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = self.poll_write(cx);
+        while !self.is_over() && self.poll_tick_with(cx, true).is_ready() {}
+        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    #[inline]
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let missing = self.connection.receiver().missing(&self.input);
+        block::borrow(&mut self.input, missing);
+        match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
+            Ok(1..) => {}
+            Ok(0) => self.end(None),
+            Err(error) => self.end(Some(error.kind())),
+        }
+        Poll::Ready(())
+    }
+
+    /// Ready when a deadline has come, and with it something to do.
+    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let is_quiet =
+            self.connection.is_running() && self.connection.sender().is_idle() && self.ticks.is_deaf();
+        if !is_quiet || !self.clock.is_set(now, cx) {
+            return self.poll_tick_with(cx, false);
+        }
+        // That bytes have come makes no deadline earlier: it is soon enough to tell when something is due.
+        let heard = self.connection.received().bytes;
+        if self.heard != heard {
+            (self.heard, self.heard_at) = (heard, Some(now));
+        }
+        Poll::Pending
+    }
+
+    /// The peer's silence counts unless nothing is read.
+    fn poll_tick_with(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
+        let now = self.clock.now();
+        if let Some(at) = self.heard_at.take() {
+            self.connection.sender_mut().hear(self.clock.since(at), self.heard);
+        }
+        let unsent = self.connection.unsent();
+        let hook = self.ticks.prepare(&self.connection, &self.input);
+        let tick = if is_unread { Connection::tick_unread } else { Connection::tick };
+        let ticked = tick(&mut self.connection, now);
+        let is_quiet = self.connection.unsent() == unsent;
+        if let Some((listen, seen)) = hook {
+            listen(Told { now, is_unread, made_ping: ticked.is_ok() && !is_quiet, seen });
+        }
+        match ticked {
+            Ok(deadline) if is_quiet => self.clock.poll_until(deadline, cx),
+            Ok(_) => Poll::Ready(()),
+            Err(_) => {
+                self.dropped |= unsent > 0;
+                self.abandon();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<T> Pump<T> {
+    /// A ping is queued, or its pong has come.
+    pub(super) fn mark(&mut self) {
+        self.connection.sender_mut().mark(self.clock.now());
+    }
+}
