@@ -5,7 +5,7 @@ import statistics
 import tempfile
 
 from .contestants import Server, fail, interleaved, note, number, ratio, table
-from .instructions import counted
+from .instructions import instructions
 
 # Those whose library reads the request; floor's is taken for granted and its answer a constant.
 NAMES = ["raw", "floor", "sansocket", "tokio-tungstenite", "tokio-websockets", "sockudo-ws", "soketto"]
@@ -25,7 +25,7 @@ def print_table(names, rounds):
         note(f"handshakes, {name}")
         mine, raw = times[name, ""], times["raw", ""]
         blocks, size = allocated(name)
-        rows.append((name, [ratio(mine, raw), number(1e9 / statistics.median(mine)), number(counted(name, "handshakes", 10)),
+        rows.append((name, [ratio(mine, raw), number(1e9 / statistics.median(mine)), number(instructions(name, "handshakes")),
                             number(blocks), number(size)]))
     table("Opening handshakes, each on a connection that is opened for it and closed again: medians of "
           f"{rounds} interleaved rounds", ["CPU time, as a ratio to raw", "in a second of CPU time", "instructions",

@@ -13,9 +13,10 @@ from .contestants import CELLS, Server, fail, note, number, table
 TUNABLES = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-ERMS,-FSRM"}
 
 
-def callgrind(name, out, *load):
-    """Leaves in a file what a load made a contestant execute, without the start and the warm-up, and returns how many
-    messages or handshakes that was."""
+def callgrind(name, cell, out):
+    """Leaves in a file what was executed for the messages of a cell, or for opening handshakes, without the start and the
+    warm-up, and returns how many there were."""
+    load = ["handshakes", 10] if cell == "handshakes" else ["echo", cell, CELLS[cell][1], 1]
     tool = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}"]
     with Server(name, tool=tool, env={**os.environ, **TUNABLES}) as server:
         process = server.start_load(*load, server.pid)
@@ -23,7 +24,7 @@ def callgrind(name, out, *load):
         def control(command):
             line = process.stdout.readline().split()
             if not line:
-                fail(f"{name}, {' '.join(map(str, load))}: {process.stderr.read().strip()}")
+                fail(f"{name}, {cell}: {process.stderr.read().strip()}")
             subprocess.run(["callgrind_control", command, server.pid], check=True, stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
             process.stdin.write("\n")
@@ -36,16 +37,12 @@ def callgrind(name, out, *load):
     return int(count)
 
 
-def counted(name, *load):
+def instructions(name, cell):
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        count = callgrind(name, out, *load)
+        count = callgrind(name, cell, out)
         text = Path(f"{out}.1").read_text()
     return int(re.search(r"^totals: (\d+)", text, re.M).group(1)) / count
-
-
-def instructions(name, cell):
-    return counted(name, "echo", cell, CELLS[cell][1], 1)
 
 
 def print_table(names, cells):
@@ -63,7 +60,7 @@ def hold_budget(path, renew):
         if line.strip() and not line.startswith("#"):
             cell, allowed = line.split()
             now = instructions("sansocket", cell)
-            verdict = f"{cell}: {now:,.0f} instructions a message, budget {allowed}"
+            verdict = f"{cell}: {now:,.0f} instructions, budget {allowed}"
             print(verdict, flush=True)
             if now > 1.03 * int(allowed.replace(",", "")):
                 over.append(verdict)
@@ -79,7 +76,7 @@ def profile(name, cell):
     """Instructions per message by function, without what it calls, and within it by the file it was inlined from."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        messages = callgrind(name, out, "echo", cell, CELLS[cell][1], 1)
+        messages = callgrind(name, cell, out)
         lines = Path(f"{out}.1").read_text().splitlines()
     names, functions, files = {}, Counter(), Counter()
 

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 static MEMBERS: Mutex<Vec<Sender<TcpStream>>> = Mutex::new(Vec::new());
 
 fn main() {
-    serve(Runtime::All, |stream| async {
+    serve(Runtime::Io, |stream| async {
         let (sender, mut receiver) = accept(stream).await?.split();
         MEMBERS.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         while let Some(message) = receiver.recv().await? {

@@ -5,7 +5,7 @@ use sansocket_peers::{Runtime, serve};
 use tokio::io::{copy_buf, sink};
 
 fn main() {
-    serve(Runtime::All, |stream| async {
+    serve(Runtime::Io, |stream| async {
         let config = Config::new().max_message(u64::MAX);
         let mut websocket = accept_with(stream, &config, |_| Ok(Answer::default())).await?;
         while let Some(mut reader) = websocket.recv_reader().await? {
