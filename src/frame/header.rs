@@ -163,7 +163,7 @@ impl Header {
         let key = if self.masking_key.is_some() { 4 } else { 0 };
         match self.payload_len {
             0..=MAX_SHORT => 2 + key,
-            ..=0xffff => 4 + key,
+            126..=0xffff => 4 + key,
             _ => 10 + key,
         }
     }
