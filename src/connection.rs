@@ -114,6 +114,7 @@ impl Connection {
     /// # Errors
     ///
     /// The rule that the peer broke; the Close frame that says so is queued. Every later call gives the same error.
+    #[inline]
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         if self.timed_out().is_some() {
             input.clear();

@@ -120,10 +120,11 @@
 //! 6. After a fatal error: one Close frame, no further data event, the same error for ever
 //!    (`tests/machine/closing.rs`).
 //! 7. An idle connection holds no buffer (`tests/idle.rs`).
-//! 8. There is no `unsafe` (`#![forbid(unsafe_code)]`).
+//! 8. There is no `unsafe` but for one call, of the loop under a mask that is compiled for processors with AVX2
+//!    (`src/frame/mask/lanes.rs`, `tests/layers.rs`, `tests/machine/masking.rs`).
 //! 9. A session that was recorded, as bytes with times, replays as it was ([`replay`], `tests/sessions.rs`).
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links))]
 
 extern crate alloc;

@@ -42,6 +42,9 @@ const FORBIDDEN_BELOW_TOKIO: [&str; 12] = [
     "spawn",
 ];
 
+/// The file with the only `unsafe`: one block, and what allows it.
+const WITH_UNSAFE: &str = "frame/mask/lanes.rs";
+
 const MAX_FUNCTION: usize = 60;
 const MAX_FILE: usize = 400;
 
@@ -260,14 +263,39 @@ fn wrong_worlds(source: &Source) -> Vec<String> {
         let behind = [source.text(i + 1), source.text(i + 2), source.text(i + 3), source.text(i + 4)];
         let is_ours = i >= 2 && [source.text(i - 2), source.text(i - 1)] == ["crate", "::"];
         let is_io_slice = source.path == "send/transmit.rs" && behind == ["::", "io", "::", "IoSlice"];
+        let is_arch = source.path == WITH_UNSAFE && behind == ["::", "arch", "::", "is_x86_feature_detected"];
         let is_mutex = source.path == "deflate/forms.rs" && behind == ["::", "sync", "::", "Mutex"];
         let is_declared = source.path == "lib.rs" && behind[0] != "::";
-        let is_allowed = source.is_adapter() || is_ours || is_io_slice || is_mutex || is_declared;
+        let is_allowed = source.is_adapter() || is_ours || is_io_slice || is_arch || is_mutex || is_declared;
         if FORBIDDEN_BELOW_TOKIO.contains(&&token.text[..]) && !is_allowed {
             wrong.push(format!("{}: `{}` below the adapter", source.at(token), token.text));
         }
         if token.text == "httparse" && source.path != "handshake/http1.rs" {
             wrong.push(format!("{}: only handshake/http1.rs sees an HTTP parser", source.at(token)));
+        }
+    }
+    wrong
+}
+
+/// One `unsafe` block in one file, and nothing else that could let one in.
+fn wrong_unsafe(source: &Source) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut blocks = 0;
+    for (i, token) in source.tokens.iter().enumerate() {
+        let before = [source.text(i.wrapping_sub(2)), source.text(i.wrapping_sub(1))];
+        let is_allowed = match token.text.as_str() {
+            "unsafe" => {
+                blocks += 1;
+                source.path == WITH_UNSAFE && source.text(i + 1) == "{" && blocks == 1
+            }
+            "unsafe_code" => match source.path.as_str() {
+                "lib.rs" => before == ["deny", "("],
+                path => path == WITH_UNSAFE && before == ["allow", "("],
+            },
+            _ => true,
+        };
+        if !is_allowed {
+            wrong.push(format!("{}: `{}`", source.at(token), token.text));
         }
     }
     wrong
@@ -312,18 +340,8 @@ const NAMES_OF_NOTHING: [&str; 9] =
     ["util", "utils", "common", "helpers", "helper", "types", "prelude", "misc", "shared"];
 
 fn is_banned(word: &str) -> bool {
-    const WORDS: [&str; 10] = [
-        "unsafe",
-        "inner",
-        "helper",
-        "helpers",
-        "manager",
-        "dbg",
-        "todo",
-        "unimplemented",
-        "println",
-        "eprintln",
-    ];
+    const WORDS: [&str; 9] =
+        ["inner", "helper", "helpers", "manager", "dbg", "todo", "unimplemented", "println", "eprintln"];
     WORDS.contains(&word)
         || word.starts_with("do_")
         || ["Inner", "Helper", "Manager"].iter().any(|ending| word.ends_with(ending))
@@ -389,6 +407,15 @@ fn a_module_imports_lower_ranks_only() {
 #[test]
 fn nothing_below_the_adapter_knows_the_world() {
     hold(wrong_worlds);
+}
+
+#[test]
+fn one_file_has_one_unsafe_block() {
+    hold(wrong_unsafe);
+    let count = |word| {
+        sources().iter().flat_map(|source| source.tokens.clone()).filter(|token| token.text == word).count()
+    };
+    assert_eq!((count("unsafe"), count("unsafe_code")), (1, 2), "the rule is about something");
 }
 
 #[test]
@@ -500,6 +527,9 @@ mod scanner {
         assert_eq!(wrong("send/transmit.rs", "use std::io::{IoSlice, Read};"), 1);
         assert_eq!(wrong("deflate/forms.rs", "use std::sync::Mutex;"), 0);
         assert_eq!(wrong("deflate/mod.rs", "use std::sync::Mutex;"), 1);
+        assert_eq!(wrong(WITH_UNSAFE, "fn f() -> bool { std::arch::is_x86_feature_detected!(\"avx2\") }"), 0);
+        assert_eq!(wrong(WITH_UNSAFE, "use std::arch::x86_64::_mm256_xor_si256;"), 1);
+        assert_eq!(wrong("utf8.rs", "fn f() -> bool { std::arch::is_x86_feature_detected!(\"avx2\") }"), 1);
         assert_eq!(wrong("lib.rs", "extern crate std;\n#[cfg(feature = \"tokio\")]\npub mod tokio;"), 0);
         assert_eq!(wrong("lib.rs", "use std::io;"), 1);
         assert_eq!(wrong("handshake/http1.rs", "use httparse::Request;"), 0);
@@ -508,10 +538,31 @@ mod scanner {
     }
 
     #[test]
+    fn unsafe_is_seen() {
+        let wrong = |path: &str, raw: &str| wrong_unsafe(&Source::new(path, raw)).len();
+        for raw in [
+            "fn f() { unsafe { g() } }",
+            "unsafe fn f() {}",
+            "unsafe impl Send for S {}",
+            "#[unsafe(no_mangle)] fn f() {}",
+            "#[allow(unsafe_code)] mod m;",
+            "#[expect(unsafe_code)] mod m;",
+        ] {
+            assert_eq!(wrong("frame/mask/mod.rs", raw), 1, "{raw}");
+            assert_eq!(wrong("lib.rs", raw), 1, "{raw}");
+        }
+        assert_eq!(wrong(WITH_UNSAFE, "#[allow(unsafe_code)] fn f() { unsafe { g() } }"), 0);
+        assert_eq!(wrong(WITH_UNSAFE, "fn f() { unsafe { g() } unsafe { g() } }"), 1);
+        assert_eq!(wrong(WITH_UNSAFE, "unsafe fn f() {}"), 1);
+        assert_eq!(wrong(WITH_UNSAFE, "unsafe impl Send for S {}"), 1);
+        assert_eq!(wrong("lib.rs", "#![deny(unsafe_code)]"), 0);
+        assert_eq!(wrong("event.rs", "// unsafe\nconst S: &str = \"unsafe\"; fn unsafely() {}"), 0);
+    }
+
+    #[test]
     fn bad_manners_are_seen() {
         let wrong = |path: &str, raw: &str| wrong_manners(&Source::new(path, raw)).len();
         for raw in [
-            "fn f() { unsafe { g() } }",
             "// TODO: later",
             "fn f() { dbg!(1); }",
             "fn f() { todo!() }",

@@ -61,7 +61,12 @@ impl Whole {
             let mut utf8 = Validator::new();
             utf8.push(&payload).and_then(|()| utf8.finish()).ok()?;
         }
-        input.advance(frame_len);
+        if frame_len == input.len() {
+            // The buffer begins at its start again.
+            input.clear();
+        } else {
+            input.advance(frame_len);
+        }
         Some(Self { kind, payload: payload.into(), frame_len })
     }
 }

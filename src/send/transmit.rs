@@ -74,10 +74,11 @@ impl Transmit {
     #[cfg(feature = "tokio")]
     pub(crate) fn advance_all(&mut self) -> BytesMut {
         self.sent += self.remaining() as u64;
-        let mut buffer = mem::take(&mut self.tail);
-        self.clear();
-        buffer.clear();
-        buffer
+        if self.sealed > 0 {
+            (self.segments, self.sealed) = (VecDeque::new(), 0);
+        }
+        self.tail.clear();
+        mem::take(&mut self.tail)
     }
 
     /// How many bytes have left.

@@ -33,7 +33,7 @@ pub(super) fn borrow_output(transmit: &mut Transmit) {
 
 /// Gives it back, unless large output has made it grow.
 pub(super) fn give_back_output(mut buffer: BytesMut) {
-    if buffer.try_reclaim(OUTPUT) && buffer.capacity() <= BLOCK {
+    if (buffer.capacity() >= OUTPUT || buffer.try_reclaim(OUTPUT)) && buffer.capacity() <= BLOCK {
         SPARE_OUTPUT.set(Some(buffer));
     }
 }
@@ -48,9 +48,10 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     if input.len() > MOVED {
         return grow(input, missing);
     }
-    let mut block = SPARE.take().unwrap_or_default();
-    block.reserve(BLOCK);
-    block.extend_from_slice(input);
+    let mut block = SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
+    if !input.is_empty() {
+        block.extend_from_slice(input);
+    }
     *input = block;
 }
 
@@ -84,7 +85,7 @@ fn keep(mut block: BytesMut) {
     block.clear();
     // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the
     // application keeps is a part of.
-    if block.try_reclaim(BLOCK) && block.capacity() == BLOCK {
+    if (block.capacity() == BLOCK || block.try_reclaim(BLOCK)) && block.capacity() == BLOCK {
         SPARE.set(Some(block));
     }
 }

@@ -144,7 +144,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<'_, T> {
 /// Takes the message when it is first called.
 pub(super) fn once<M>(
     message: M,
-    accept: fn(&mut Connection, M) -> Result<(), SendError>,
+    accept: impl Fn(&mut Connection, M) -> Result<(), SendError>,
 ) -> impl FnMut(&mut Connection) -> Result<(), SendError> {
     let mut message = Some(message);
     move |connection| message.take().map_or(Ok(()), |it| accept(connection, it))

@@ -23,12 +23,7 @@ use super::{
     trace,
     view::View,
 };
-use crate::{
-    connection::{Connection, State},
-    error::SendError,
-    event::Event,
-    send::Transmit,
-};
+use crate::{connection::Connection, error::SendError, event::Event, send::Transmit};
 
 /// How many reads one poll makes, or how many messages it drops.
 pub(super) const TURNS: usize = 64;
@@ -86,17 +81,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// The next of what is asked for, or how it ended.
-    pub(super) fn poll_next<D, R>(
+    pub(super) fn poll_next<V: View>(
         &mut self,
         cx: &mut Context<'_>,
-        view: &View<D, R>,
-    ) -> Poll<Result<Option<R>, Error>> {
+    ) -> Poll<Result<Option<V::Wanted>, Error>> {
         for _ in 0..TURNS {
-            if let Some(wanted) = self.receive(view) {
+            if let Some(wanted) = self.receive::<V>() {
                 return Poll::Ready(Ok(Some(wanted)));
             }
             let _ = self.poll_write(cx);
-            if !self.is_running() {
+            if !self.connection.is_running() {
                 if self.connection.wants_shutdown() {
                     let _ = self.poll_shutdown(cx);
                 }
@@ -116,16 +110,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// What is asked for, of what has come.
-    fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
-        while !self.input.is_empty() || self.has_more() {
+    fn receive<V: View>(&mut self) -> Option<V::Wanted> {
+        while !self.input.is_empty() || self.connection.receiver().has_more() {
             // A breach is told to the peer before it is returned.
-            let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) else { return None };
+            let Ok(Some(event)) = V::RECEIVE(&mut self.connection, &mut self.input) else { return None };
             trace::received(&event);
             if matches!(event, Event::Pong(_)) {
                 // The round trip ends here.
                 self.mark();
             }
-            if let Some(wanted) = (view.pick)(event) {
+            if let Some(wanted) = V::pick(event) {
                 return Some(wanted);
             }
         }
@@ -148,7 +142,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Writes and flushes what waits; a stream that fails is not written to again.
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_flushed() && self.connection.unsent() == 0 {
+        if self.is_flushed() && self.connection.sender().is_idle() {
             return Poll::Ready(());
         }
         self.poll_write_out(cx)
@@ -194,6 +188,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let missing = self.connection.receiver().missing(&self.input);
         block::borrow(&mut self.input, missing);
@@ -217,7 +212,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        let is_quiet = self.is_running() && self.connection.unsent() == 0 && self.ticks.is_deaf();
+        let is_quiet =
+            self.connection.is_running() && self.connection.sender().is_idle() && self.ticks.is_deaf();
         if !is_quiet || !self.clock.is_set(now, cx) {
             return self.poll_tick_with(cx, false);
         }
@@ -327,20 +323,10 @@ impl<T> Pump<T> {
         self.connection.timed_out().is_some() || self.shut && !self.connection.wants_read()
     }
 
-    /// Nothing has come to its end yet, on either side.
-    pub(super) fn is_running(&self) -> bool {
-        self.connection.state() == State::Open
-    }
-
-    /// Whether there may be something to receive without further input.
-    fn has_more(&self) -> bool {
-        true
-    }
-
     /// Tells how the connection ended, once.
     #[inline]
     pub(super) fn tell(&mut self) {
-        if !trace::IS_HEARD || self.told || self.is_running() {
+        if !trace::IS_HEARD || self.told || self.connection.is_running() {
             return;
         }
         if let Some(ended) = self.ended() {
@@ -366,10 +352,12 @@ impl<T> Pump<T> {
     }
 
     /// Why nothing more can be sent, if so.
+    #[inline]
     pub(super) fn check_open(&self) -> Result<(), Error> {
-        if self.is_running() {
-            return Ok(());
-        }
+        if self.connection.is_running() { Ok(()) } else { self.check_end() }
+    }
+
+    fn check_end(&self) -> Result<(), Error> {
         self.check_stream()?;
         if self.connection.sent_close().is_some() { Err(SendError::Closed.into()) } else { Ok(()) }
     }

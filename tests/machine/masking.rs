@@ -126,8 +126,8 @@ fn the_mask_equals_its_definition_at_every_alignment() {
     let mut chance = Chance::new(3);
     let bytes = chance.bytes(600);
     for key in [[0x37, 0xfa, 0x21, 0x3d], [0; 4], [0xff, 0, 0, 0], [0, 0, 0, 1]] {
-        for align in 0..8 {
-            for len in (0..200).chain([255, 256, 257, 511, 512, 513]) {
+        for align in 0..32 {
+            for len in (0..70).chain([127, 128, 255, 256, 257, 511, 512, 513]) {
                 let expected = masked(&bytes[align..align + len], key, 0);
                 let mut in_place = bytes.clone();
                 let mut turned = MaskingKey::new(key);
@@ -146,12 +146,45 @@ fn the_mask_equals_its_definition_at_every_alignment() {
     }
 }
 
+/// Every length, over two blocks of `apply_onto` and eight turns of the widest loop, with every turn of the key.
+#[test]
+fn the_mask_equals_its_definition_at_every_length() {
+    let bytes = Chance::new(4).bytes(2150);
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    for (align, turn) in [(0, 0), (1, 1), (16, 2), (31, 3)] {
+        let bytes = &bytes[align..];
+        let expected = masked(bytes, key, turn);
+        let (mut in_place, mut onto) = (Vec::new(), Vec::new());
+        for len in 0..=2100 {
+            let mut turned = MaskingKey::new(key);
+            turned.apply(&mut [0; 3][..turn]);
+            let mut copied = turned;
+            in_place.clear();
+            in_place.extend_from_slice(bytes);
+            turned.apply(&mut in_place[..len]);
+            assert!(
+                in_place[..len] == expected[..len] && in_place[len..] == bytes[len..],
+                "{len} from {turn}"
+            );
+            onto.clear();
+            copied.apply_onto(&bytes[..len], &mut onto);
+            assert!(onto == expected[..len], "{len} from {turn}, onto");
+            let next = masked(&[0; 4], key, turn + len);
+            assert_eq!(
+                (&turned.to_bytes()[..], copied),
+                (&next[..], turned),
+                "the key behind {len} from {turn}"
+            );
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_cutting_of_a_payload_is_masked_like_the_whole(
-        payload in prop::collection::vec(any::<u8>(), 0..700),
+        payload in prop::collection::vec(any::<u8>(), 0..5000),
         key in any::<[u8; 4]>(),
-        cuts in prop::collection::vec((0..700usize, any::<bool>()), 0..6),
+        cuts in prop::collection::vec((0..5000usize, any::<bool>()), 0..6),
     ) {
         let expected = masked(&payload, key, 0);
         let mut cuts: Vec<_> = cuts.into_iter().map(|(at, onto)| (at.min(payload.len()), onto)).collect();

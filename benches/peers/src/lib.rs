@@ -1,8 +1,12 @@
-//! What the servers have in common: one thread, a port of the system's choice, and a task for each connection.
+//! What the servers have in common: a port of the system's choice, and a task for each connection; one thread, unless
+//! they are asked for more.
+
+pub mod cell;
 
 use std::{
     env,
     error::Error,
+    fs,
     future::{Future, poll_fn},
     io::{self, ErrorKind, Write},
     pin::Pin,
@@ -26,8 +30,8 @@ pub enum Runtime {
     All,
 }
 
-/// Serves connections until it is killed, or one only with `--once`; with `--clock` the runtime keeps one in any case.
-/// Prints the port.
+/// Serves connections until it is killed, or one only with `--once`; with `--clock` the runtime keeps one in any case, and
+/// with `--threads N` it is the one for many threads, with so many of them. Prints the port.
 ///
 /// # Panics
 ///
@@ -36,7 +40,14 @@ pub fn serve<F>(runtime: Runtime, echo: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let mut builder = runtime::Builder::new_current_thread();
+    let mut builder = match threads() {
+        None => runtime::Builder::new_current_thread(),
+        Some(threads) => {
+            let mut builder = runtime::Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
     match runtime {
         Runtime::Io if !asked("--clock") => builder.enable_io(),
         _ => builder.enable_all(),
@@ -59,8 +70,31 @@ where
     });
 }
 
-fn asked(option: &str) -> bool {
+/// Whether an option is among the arguments.
+pub fn asked(option: &str) -> bool {
     env::args().any(|arg| arg == option)
+}
+
+fn threads() -> Option<usize> {
+    env::args().skip_while(|arg| arg != "--threads").nth(1)?.parse().ok()
+}
+
+/// The CPU time of all threads of a process, user and kernel, in nanoseconds.
+///
+/// # Errors
+///
+/// When there is no such process, or the kernel keeps no such account.
+pub fn cpu_time(pid: &str) -> io::Result<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+        sum += stat
+            .split(' ')
+            .next()
+            .and_then(|time| time.parse::<u64>().ok())
+            .ok_or(io::ErrorKind::InvalidData)?;
+    }
+    Ok(sum)
 }
 
 /// Echoes through a stream and sink of messages: those that are there together leave together, in one flush.

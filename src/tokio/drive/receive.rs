@@ -12,7 +12,7 @@ use crate::{
     tokio::{
         Ended, Error,
         pump::TURNS,
-        view::{CHUNKS, DATA, EVENTS, MESSAGES, QUESTIONS, View},
+        view::{Chunks, Data, Events, Messages, Questions},
     },
 };
 
@@ -34,6 +34,7 @@ pub(super) enum Asked {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// The next message, or how it ended. What is left of one that was received in chunks is skipped.
+    #[inline]
     pub(in crate::tokio) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -41,7 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.ask(Asked::Message);
         match self.held.take().map(|held| *held) {
             Some(Held::Event(Event::Data(message))) => Poll::Ready(Ok(Some(message))),
-            _ => self.pump.poll_next(cx, &MESSAGES),
+            _ => self.pump.poll_next::<Messages>(cx),
         }
     }
 
@@ -53,7 +54,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.ask(Asked::Event);
         match self.held.take().map(|held| *held) {
             Some(Held::Event(event)) => Poll::Ready(Ok(Some(event))),
-            _ => self.pump.poll_next(cx, &EVENTS),
+            _ => self.pump.poll_next::<Events>(cx),
         }
     }
 
@@ -67,7 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Some(Held::Event(Event::Data(message))) => Ok(Some(message.into())),
             _ => {
                 self.ask(self.asked);
-                ready!(self.pump.poll_next(cx, &CHUNKS))
+                ready!(self.pump.poll_next::<Chunks>(cx))
             }
         };
         let is_begun = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
@@ -120,11 +121,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         if self.held.is_none() {
             let held = match self.asked {
-                Asked::Chunk => ready!(self.pump.poll_next(cx, &CHUNKS)).map(|held| held.map(Held::Chunk)),
-                Asked::Event => {
-                    ready!(self.pump.poll_next(cx, self.events())).map(|held| held.map(Held::Event))
-                }
-                Asked::Message => ready!(self.pump.poll_next(cx, &MESSAGES))
+                Asked::Chunk => ready!(self.pump.poll_next::<Chunks>(cx)).map(|held| held.map(Held::Chunk)),
+                Asked::Event => ready!(self.poll_events(cx)).map(|held| held.map(Held::Event)),
+                Asked::Message => ready!(self.pump.poll_next::<Messages>(cx))
                     .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
             };
             match held {
@@ -143,15 +142,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             listener => listener,
         };
     }
-}
 
-impl<T> Driver<T> {
     /// What is held of events: all for a task that receives; for one that only sends, what it has to answer.
-    fn events(&self) -> &'static View<Message, Event> {
+    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         match (self.listener, self.pump.connection.sender().pings()) {
-            (Listener::Other | Listener::Away, _) => &EVENTS,
-            (_, Pings::Shown) => &QUESTIONS,
-            (_, Pings::Answered) => &DATA,
+            (Listener::Other | Listener::Away, _) => self.pump.poll_next::<Events>(cx),
+            (_, Pings::Shown) => self.pump.poll_next::<Questions>(cx),
+            (_, Pings::Answered) => self.pump.poll_next::<Data>(cx),
         }
     }
 }

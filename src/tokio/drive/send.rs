@@ -27,13 +27,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     ) -> Poll<Result<u64, Error>> {
         if !self.has_room(lane) {
             let _ = self.poll_attend(cx);
+            if !self.has_room(lane) {
+                return self
+                    .pump
+                    .check_open()
+                    .map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending);
+            }
         }
-        if let Err(error) = self.pump.check_open() {
-            return Poll::Ready(Err(error));
-        }
-        if !self.has_room(lane) {
-            return Poll::Pending;
-        }
+        self.pump.check_open()?;
         accept(self.pump.outlet())?;
         trace::queued(self.pump.connection.unsent());
         match lane {

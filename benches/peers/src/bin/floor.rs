@@ -68,7 +68,7 @@ impl Window {
         let mut bytes = ReadBuf::new(&mut self.buffer[self.end..end]);
         let polled = Pin::new(stream).poll_read(cx, &mut bytes).map_ok(|()| bytes.filled().len());
         match polled {
-            Poll::Ready(Ok(read)) => self.end += read,
+            Poll::Ready(Ok(read @ 1..)) => self.end += read,
             _ => self.compact(),
         }
         polled

@@ -1,27 +1,12 @@
-use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use sansocket_peers::{LIMIT, Runtime, serve};
-use sockudo_ws::{
-    Config, Message, WebSocketStream,
-    handshake::{build_response, generate_accept_key, parse_request},
-};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use sockudo_ws::{Config, Message, Role, WebSocketStream, handshake::server_handshake};
 
 fn main() {
     serve(Runtime::All, |mut stream| async {
-        let mut head = BytesMut::with_capacity(4096);
-        loop {
-            if stream.read_buf(&mut head).await? == 0 {
-                return Err("the end".into());
-            }
-            if let Some((request, _)) = parse_request(&head)? {
-                let response = build_response(&generate_accept_key(request.key), None, None);
-                stream.write_all(&response).await?;
-                break;
-            }
-        }
+        let leftover = server_handshake(&mut stream).await?.leftover;
         let config = Config::builder().max_message_size(LIMIT).max_frame_size(LIMIT).build();
-        let mut websocket = WebSocketStream::server(stream, config);
+        let mut websocket = WebSocketStream::from_raw_with_leftover(stream, Role::Server, config, leftover);
         // Its reading flushes what was fed, before it waits.
         while let Some(message) = websocket.next().await {
             match message? {

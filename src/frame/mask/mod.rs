@@ -1,9 +1,13 @@
 //! Masking, with the key kept in step across pieces. RFC 6455 §5.3.
 
+mod lanes;
+
 use bytes::BufMut;
 
-/// Bytes handled at a time: enough for the compiler to use the widest registers it has.
-const LANE: usize = 64;
+/// A payload is masked on its way in blocks of so many bytes: the larger block would take longer to make than a short
+/// payload to mask.
+const SHORT_BLOCK: usize = 256;
+const LONG_BLOCK: usize = 2048;
 
 /// A masking key, turned so that its first byte is for the next byte of payload.
 ///
@@ -37,29 +41,22 @@ impl MaskingKey {
         if self.0 == [0; 4] {
             return;
         }
-        let (lanes, rest) = payload.as_chunks_mut::<LANE>();
-        if !lanes.is_empty() {
-            let wide = self.widen();
-            for lane in lanes {
-                for (byte, key) in lane.iter_mut().zip(wide) {
-                    *byte ^= key;
-                }
-            }
-        }
-        let (words, tail) = rest.as_chunks_mut::<4>();
-        for word in words {
-            *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(self.0)).to_ne_bytes();
-        }
-        for (byte, key) in tail.iter_mut().zip(self.0) {
-            *byte ^= key;
-        }
-        self.turn(tail.len());
+        lanes::mask(payload, self.0);
+        self.turn(payload.len());
     }
 
     /// Appends the next piece of payload to `out`, masked: the mask is the copy.
     pub fn apply_onto(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        let mut block = [0; 4 * LANE];
-        for piece in payload.chunks(block.len()) {
+        if payload.len() <= SHORT_BLOCK {
+            self.apply_in_blocks::<SHORT_BLOCK>(payload, out);
+        } else {
+            self.apply_in_blocks::<LONG_BLOCK>(payload, out);
+        }
+    }
+
+    fn apply_in_blocks<const LEN: usize>(&mut self, payload: &[u8], out: &mut impl BufMut) {
+        let mut block = [0; LEN];
+        for piece in payload.chunks(LEN) {
             let masked = &mut block[..piece.len()];
             masked.copy_from_slice(piece);
             self.apply(masked);
@@ -67,11 +64,8 @@ impl MaskingKey {
         }
     }
 
-    fn widen(self) -> [u8; LANE] {
-        core::array::from_fn(|i| self.0[i % 4])
-    }
-
     fn turn(&mut self, by: usize) {
-        self.0.rotate_left(by % 4);
+        let bits = 8 * (by % 4) as u32;
+        self.0 = u32::from_le_bytes(self.0).rotate_right(bits).to_le_bytes();
     }
 }

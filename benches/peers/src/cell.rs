@@ -3,6 +3,7 @@
 /// A cell: so many messages of such a payload, sent together.
 pub struct Cell {
     len: usize,
+    /// How many messages are sent together.
     pub batch: usize,
     payload: Payload,
 }
@@ -16,21 +17,27 @@ enum Payload {
 
 /// Frames that are sent together, and what has to come back.
 pub struct Batch {
+    /// What is sent, masked.
     pub frames: Vec<u8>,
+    /// What comes back.
     pub replies: Vec<u8>,
 }
 
 impl Cell {
+    /// The cell of this name.
     pub fn named(name: &str) -> Option<Self> {
         let (len, batch, payload) = match name {
             "16" => (16, 1, Payload::Binary),
+            "20" => (20, 1, Payload::Binary),
             "20x64" => (20, 64, Payload::Binary),
             "1k" => (1 << 10, 1, Payload::Binary),
+            "100-ascii" => (100, 1, Payload::Ascii),
             "128-ascii" => (128, 1, Payload::Ascii),
             "4k-mixed" => (4 << 10, 1, Payload::Mixed),
             "64k" => (64 << 10, 1, Payload::Binary),
             "1m" => (1 << 20, 1, Payload::Binary),
             "16m" => (16 << 20, 1, Payload::Binary),
+            "64m" => (64 << 20, 1, Payload::Binary),
             _ => return None,
         };
         Some(Self { len, batch, payload })
