@@ -15,6 +15,8 @@ pub enum Role {
 
 /// How an endpoint behaves. The default is strict, bounded and safe to expose.
 ///
+/// Times are kept to the nanosecond; what is longer than 584 years is for ever.
+///
 /// ```
 /// use std::time::Duration;
 /// use sansocket::Config;

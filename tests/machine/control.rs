@@ -17,6 +17,8 @@ pub(crate) const TABLE: &str = r#"
     client < [ping 00ff]                                 | ping 00ff > [pong 00ff]
     client < [ping 61*125]                               | ping 61*125 > [pong 61*125]
     server < [ping 61*125]                               | ping 61*125 > [pong 61*125]
+    # A payload that looks like a message is none, wherever it is cut.
+    client < [ping 8200]                                 | ping 8200 > [pong 8200]
     # §5.5.3: a pong nobody asked for is fine, and is not answered.
     server < [pong "p"]                                  | pong "p"
     client < [pong 61*125]                               | pong 61*125
