@@ -5,9 +5,9 @@
 //! the compiler to call what was compiled for it is `unsafe`. On other processors the widest registers need no asking.
 //!
 //! Nothing else is: both loops are one safe function over slices, compiled twice. It is held against a loop over
-//! bytes for every length, alignment and turn of the key up to 2,100 bytes, and in any cuts (`tests/machine/masking.rs`,
-//! which runs without `std` as well, where the processor is not asked; and the fuzz target `mask`). Miri was not at hand
-//! where this was written, and has not judged it.
+//! bytes for every length up to 2,100, and every alignment, turn of the key and cut (`tests/machine/masking.rs`, which
+//! runs without `std` as well, where the processor is not asked; and the fuzz target `mask`, also with the sanitizer of
+//! addresses). Miri was not at hand where this was written, and has not judged it.
 
 /// From this length on the processor is asked.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
