@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Negotiated, Role},
     deflate::{Inflater, Params},
     error::ProtocolError,
-    event::{Chunk, Event, Kind, Traffic},
+    event::{Chunk, Event, Kind, Message, Traffic},
     frame::{CloseFrame, OpCode, Start},
 };
 use admit::{Terms, admit_len, admit_start};
@@ -182,6 +182,13 @@ impl Receiver {
     }
 
     /// The next message, if nothing has to be remembered for it.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn receive_whole(&mut self, input: &mut BytesMut) -> Option<Message> {
+        self.whole(input).map(Message::from)
+    }
+
+    /// The next message of either view, if nothing has to be remembered for it.
     #[inline(always)]
     fn whole(&mut self, input: &mut BytesMut) -> Option<Whole> {
         if self.frame.is_some() || self.message.is_some() || self.is_done() {

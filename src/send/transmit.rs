@@ -108,15 +108,15 @@ impl Transmit {
 }
 
 impl Backlog {
-    fn push_masked(&mut self, header: &Header, mut key: MaskingKey, payload: &[u8]) {
+    fn push_masked(&mut self, header: &Header, key: MaskingKey, payload: &[u8]) {
         if payload.len() < APART_FROM {
             self.copied.reserve(Header::MAX_LEN + payload.len());
             header.write(&mut self.copied);
-            return key.apply_onto(payload, &mut self.copied);
+            return mask_onto(&mut self.copied, key, payload);
         }
         header.write(&mut self.copied);
         let mut masked = BytesMut::with_capacity(payload.len());
-        key.apply_onto(payload, &mut masked);
+        mask_onto(&mut masked, key, payload);
         self.chain(masked.freeze());
     }
 
@@ -193,6 +193,16 @@ impl Backlog {
     #[cfg(feature = "tokio")]
     pub(crate) fn capacity(&self) -> usize {
         self.copied.capacity() + self.pieces.capacity() * size_of::<(u64, Bytes)>()
+    }
+}
+
+/// Copies and masks, in pieces that stay in the nearest cache from the one to the other.
+fn mask_onto(out: &mut BytesMut, mut key: MaskingKey, payload: &[u8]) {
+    const PIECE: usize = 16 << 10;
+    for piece in payload.chunks(PIECE) {
+        let start = out.len();
+        out.extend_from_slice(piece);
+        key.apply(&mut out[start..]);
     }
 }
 

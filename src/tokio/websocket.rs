@@ -142,7 +142,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), Error> {
-        let mut accept = once(message.into(), |connection, it| connection.send(it));
+        let message = match self.driver.feed(message.into()) {
+            Some(message) => message,
+            None => return Ok(()),
+        };
+        let mut accept = once(message, |connection, it| connection.send(it));
         poll_fn(|cx| self.poll_accept(Some(SENDING), cx, &mut accept)).await.map(drop)
     }
 

@@ -40,9 +40,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         self.ask(Asked::Message);
-        match self.held.take().map(|held| *held) {
-            Some(Held::Event(Event::Data(message))) => Poll::Ready(Ok(Some(message))),
-            _ => self.pump.poll_next::<Messages>(cx),
+        if let Some(Held::Event(Event::Data(message))) = self.held.take().map(|held| *held) {
+            return Poll::Ready(Ok(Some(message)));
+        }
+        match self.pump.receive_whole() {
+            Some(message) => Poll::Ready(Ok(Some(message))),
+            None => self.pump.poll_next::<Messages>(cx),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     send::Outgoing,
     tokio::{
         Error, NotSent, trace,
-        wakers::{Place, RECEIVING, Until},
+        wakers::{Place, RECEIVING, SENDING, Until},
     },
 };
 
@@ -93,6 +93,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 }
 
 impl<T> Driver<T> {
+    /// Queues a message of the only task, if that is possible at once; gives it back otherwise.
+    #[inline]
+    pub(in crate::tokio) fn feed(&mut self, message: Outgoing) -> Option<Outgoing> {
+        if !self.is_alone() || self.pump.connection.check_send().is_err() {
+            return Some(message);
+        }
+        // It cannot fail after the check.
+        let _ = self.pump.outlet().send(message);
+        trace::queued(self.pump.connection.unsent());
+        self.lane = SENDING;
+        None
+    }
+
     /// Queues a message at once, or gives it back.
     pub(in crate::tokio) fn try_send(&mut self, message: Outgoing) -> Result<(), NotSent> {
         if let Err(error) = self.pump.connection.check_send() {

@@ -26,7 +26,10 @@ use super::{
     trace,
     view::View,
 };
-use crate::{connection::Connection, event::Event};
+use crate::{
+    connection::Connection,
+    event::{Event, Message},
+};
 
 /// How many reads one poll makes, or how many messages it drops.
 pub(super) const TURNS: usize = 64;
@@ -108,6 +111,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         }
         self.yield_now(cx);
         Poll::Pending
+    }
+
+    /// The next message, if it has come and is an ordinary one.
+    #[inline]
+    pub(super) fn receive_whole(&mut self) -> Option<Message> {
+        let message = self.connection.receive_whole(&mut self.input)?;
+        trace::received(&Event::Data(()));
+        Some(message)
     }
 
     /// What is asked for, of what has come.
