@@ -386,7 +386,7 @@ impl Connection {
 
 #[cfg(feature = "tokio")]
 impl Connection {
-    /// The next message, if it is small, and whole at the front of the input: [`receive`](Self::receive) with less ado.
+    /// The next message, if it is whole at the front of the input: [`receive`](Self::receive) with less ado.
     #[inline]
     pub(crate) fn receive_whole(&mut self, input: &mut BytesMut) -> Option<Message> {
         if self.timed_out().is_some() { None } else { self.receiver.receive_whole(input) }

@@ -1,4 +1,4 @@
-//! A small message that is one frame and is all there, as nearly all are. RFC 6455 §5.2, §5.3, §8.1.
+//! A message that is one frame and is all there, as nearly all are. RFC 6455 §5.2, §5.3, §8.1.
 //!
 //! The steps and the rules of the pipe, in one go: nothing is ever open. Whatever is unusual stays as it came, for the
 //! pipe to take apart, and to say what is wrong with it.
@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
     admit::{Terms, admit_len},
-    assemble::{COPIED_BELOW, message},
+    assemble::{COPIED_BELOW, message, take},
 };
 use crate::{
     config::Role,
@@ -31,7 +31,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Takes the message at the front of the input, if it is usual, small, and all there.
+    /// Takes the message at the front of the input, if it is usual and all there.
     #[inline(always)]
     pub(super) fn take(input: &mut BytesMut, terms: &Terms) -> Option<Self> {
         let (&[first, second], behind) = input.split_first_chunk()?;
@@ -47,28 +47,74 @@ impl Whole {
                 let (len, behind) = behind.split_first_chunk()?;
                 (Some(u16::from_be_bytes(*len).into()).filter(|len| *len > 125)?, behind)
             }
+            127 => {
+                let (len, behind) = behind.split_first_chunk()?;
+                let len = usize::try_from(u64::from_be_bytes(*len)).ok()?;
+                (Some(len).filter(|len| *len > u16::MAX.into())?, behind)
+            }
             _ => return None,
         };
         let (key, behind) = match terms.role {
             Role::Server => behind.split_first_chunk()?,
             Role::Client => (&[0; 4], behind),
         };
-        admit_len(len as u64, Some(len as u64), terms).ok().filter(|()| len < COPIED_BELOW)?;
-        let frame_len = input.len() - behind.len() + len;
-        let mut payload = behind.get(..len)?.to_vec();
-        MaskingKey::new(*key).apply(&mut payload);
-        if kind == Kind::Text {
-            let mut utf8 = Validator::new();
-            utf8.push(&payload).and_then(|()| utf8.finish()).ok()?;
+        admit_len(len as u64, Some(len as u64), terms).ok()?;
+        let (key, header_len) = (MaskingKey::new(*key), input.len() - behind.len());
+        let payload = if len < COPIED_BELOW {
+            Self::copy(input, header_len, len, key, kind)
+        } else {
+            Self::split(input, header_len, len, key, kind)
+        };
+        Some(Self { kind, payload: payload?, frame_len: header_len + len })
+    }
+
+    /// Copies the payload out of the input.
+    #[inline(always)]
+    fn copy(
+        input: &mut BytesMut,
+        header_len: usize,
+        len: usize,
+        mut key: MaskingKey,
+        kind: Kind,
+    ) -> Option<Bytes> {
+        let mut payload = input[header_len..].get(..len)?.to_vec();
+        key.apply(&mut payload);
+        if !is_valid(&payload, kind) {
+            return None;
         }
-        if frame_len == input.len() {
+        if header_len + len == input.len() {
             // The buffer begins at its start again.
             input.clear();
         } else {
-            input.advance(frame_len);
+            input.advance(header_len + len);
         }
-        Some(Self { kind, payload: payload.into(), frame_len })
+        Some(payload.into())
     }
+
+    /// Takes the payload out of the input as it is.
+    #[inline(never)]
+    fn split(
+        input: &mut BytesMut,
+        header_len: usize,
+        len: usize,
+        key: MaskingKey,
+        kind: Kind,
+    ) -> Option<Bytes> {
+        let payload = input[header_len..].get_mut(..len)?;
+        let (mut unmasks, mut masks) = (key, key);
+        unmasks.apply(payload);
+        if !is_valid(payload, kind) {
+            masks.apply(payload);
+            return None;
+        }
+        input.advance(header_len);
+        Some(take(input, len))
+    }
+}
+
+fn is_valid(payload: &[u8], kind: Kind) -> bool {
+    let mut utf8 = Validator::new();
+    kind == Kind::Binary || utf8.push(payload).and_then(|()| utf8.finish()).is_ok()
 }
 
 /// The first bit of the second byte, in frames to this end.

@@ -32,7 +32,7 @@ pub(super) fn borrow_output(transmit: &mut Transmit) {
 
 /// Gives it back, unless large output has made it grow; and the blocks that were echoed.
 pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
-    for piece in backlog.take_pieces() {
+    for piece in backlog.take_pieces().filter(|piece| piece.len() > MOVED) {
         if let Ok(block) = piece.try_into_mut() {
             keep(block);
         }

@@ -14,7 +14,7 @@
 const ASKED_FROM: usize = 256;
 /// The bytes of a turn: what counts the turns then hardly counts.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-const LANE: usize = 256;
+const LANE: usize = 512;
 
 /// Masks a payload whose first byte is for the first of the key.
 #[inline]
