@@ -265,3 +265,25 @@ fn the_view_may_change_inside_a_compressed_message() {
     input.extend_from_slice(&wire("[text+ f200110000]"));
     assert_eq!(client.receive(&mut input), Ok(Some(Event::Data(Message::from("Hello")))));
 }
+
+/// In chunks, all is given that can be inflated of what has come: nothing waits in the inflater for the next byte.
+#[test]
+fn nothing_stays_behind_in_the_inflater() {
+    // "aa", and then 258 more, over and over, and half of them.
+    let wire =
+        Fixture::parse("client deflate < [binary+ ecc13101000000c2a0aceb5fc2183e4001 00*15 6f03] |").input();
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(Params::new());
+    let mut client = connection_with(Role::Client, &Config::new(), negotiated);
+    let (mut input, mut heard) = (BytesMut::new(), Vec::new());
+    for byte in wire {
+        input.extend_from_slice(&[byte]);
+        let mut len = *heard.last().unwrap_or(&0);
+        while let Ok(Some(Event::Data(chunk))) = client.receive_chunk(&mut input) {
+            len += chunk.data.len();
+        }
+        heard.push(len);
+    }
+    assert_eq!(heard.last(), Some(&16_384));
+    assert!(heard.iter().all(|len| *len < 2 || len % 258 == 2 || *len == 16_384), "{heard:?}");
+}
