@@ -11,10 +11,9 @@ use crate::{
     utf8::Validator,
 };
 
-/// The most that one step of inflation gives.
+/// The most that one step of inflation gives. What it gives is copied to where it has its own size, so that a small
+/// message needs no smaller room; with less, the inflater takes a byte at a time.
 const MAX_ROOM: usize = 16 << 10;
-/// What the first step gives: a small message whole.
-const MIN_ROOM: usize = 256;
 /// What a message may inflate to before its ratio counts.
 const RATIO_FREE: u64 = 64 << 10;
 
@@ -75,8 +74,6 @@ pub(super) struct OpenMessage {
 struct Deflated {
     /// Bytes on the wire.
     wire: u64,
-    /// What the next step may give: it grows while steps are filled.
-    room: usize,
     /// The last step was filled: there may be more without further input.
     is_full: bool,
 }
@@ -85,8 +82,7 @@ impl OpenMessage {
     /// The message that a frame begins, if it begins one.
     pub(super) fn begin(start: &Start) -> Option<Self> {
         let kind = kind(start.opcode)?;
-        let deflated =
-            (start.rsv & RSV1 != 0).then_some(Deflated { wire: 0, room: MIN_ROOM, is_full: false });
+        let deflated = (start.rsv & RSV1 != 0).then_some(Deflated { wire: 0, is_full: false });
         let (utf8, assembly) = (Validator::new(), Assembly::default());
         Some(Self { kind, fragments: 0, size: 0, utf8, deflated, assembly })
     }
@@ -116,9 +112,8 @@ impl OpenMessage {
 
     /// How much the next step of inflation may give: one byte more than the limit tells that it is exceeded.
     pub(super) fn room(&self, terms: &Terms) -> usize {
-        let room = self.deflated.as_ref().map_or(0, |deflated| deflated.room);
         let below_limit = (terms.message - self.size).saturating_add(1);
-        usize::try_from(below_limit).map_or(room, |below_limit| below_limit.min(room))
+        usize::try_from(below_limit).map_or(MAX_ROOM, |below_limit| below_limit.min(MAX_ROOM))
     }
 
     /// Counts a step of inflation, and `wire` bytes that it has used up of the payload (§10.4).
@@ -126,9 +121,6 @@ impl OpenMessage {
         let Some(deflated) = &mut self.deflated else { return Ok(()) };
         deflated.wire += wire as u64;
         deflated.is_full = step.is_full;
-        if step.is_full {
-            deflated.room = (2 * deflated.room).min(MAX_ROOM);
-        }
         self.size += step.produced as u64;
         if self.size > terms.message { Err(ProtocolError::MessageTooLarge) } else { Ok(()) }
     }

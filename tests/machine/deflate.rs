@@ -284,6 +284,6 @@ fn nothing_stays_behind_in_the_inflater() {
         }
         heard.push(len);
     }
-    assert_eq!(heard.pop(), Some(16_384));
-    assert!(heard.iter().all(|len| *len < 2 || len % 258 == 2), "{heard:?}");
+    assert_eq!(heard.last(), Some(&16_384));
+    assert!(heard.iter().all(|len| *len < 2 || len % 258 == 2 || *len == 16_384), "{heard:?}");
 }
