@@ -38,7 +38,7 @@ impl Error for InvalidUtf8 {}
 pub struct Validator {
     /// The beginning of a character whose rest has not arrived: `carry[..len]`, and `len < 4`.
     carry: [u8; 4],
-    len: usize,
+    len: u8,
 }
 
 impl Validator {
@@ -77,10 +77,10 @@ impl Validator {
     fn complete_carry<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], InvalidUtf8> {
         while self.len > 0 {
             let Some((&next, rest)) = bytes.split_first() else { break };
-            self.carry[self.len] = next;
+            self.carry[usize::from(self.len)] = next;
             self.len += 1;
             bytes = rest;
-            match str::from_utf8(&self.carry[..self.len]) {
+            match str::from_utf8(&self.carry[..self.len.into()]) {
                 Ok(_) => self.len = 0,
                 Err(error) if error.error_len().is_none() => {}
                 Err(_) => return Err(self.fail()),
@@ -95,7 +95,8 @@ impl Validator {
             return Err(self.fail());
         }
         self.carry[..tail.len()].copy_from_slice(tail);
-        self.len = tail.len();
+        // Fewer than four bytes.
+        self.len = tail.len() as u8;
         Ok(())
     }
 

@@ -21,7 +21,10 @@ use sansocket::{
     frame::OpCode,
     tokio::{Error, WebSocket},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
 
 use support::{Peer, transport};
 
@@ -198,6 +201,25 @@ fn an_idle_connection_holds_its_alarm_whatever_went_through_it() {
                 }
             }
         }
+    });
+}
+
+/// All of it is in one box: to move a connection, or to have a task for it, costs a pointer.
+#[test]
+fn a_connection_is_its_stream_and_less_than_512_bytes() {
+    // The second word is the stream's, of feature `futures`.
+    assert!(size_of::<WebSocket<TcpStream>>() <= 2 * size_of::<usize>());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let connection = Connection::server(&Config::new(), Negotiated::default());
+        let before = held();
+        let websocket = WebSocket::from_parts(stream, connection, BytesMut::new());
+        let own = held() - before - size_of::<TcpStream>() as isize;
+        assert!(own <= 496, "{own}");
+        drop(websocket);
+        assert!(held() <= before);
     });
 }
 

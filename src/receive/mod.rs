@@ -35,11 +35,18 @@ pub struct Receiver {
     inflater: Option<Box<Inflater>>,
     frame: Option<OpenFrame>,
     message: Option<Box<OpenMessage>>,
+    /// Nothing in ordinary life.
+    end: Option<Box<End>>,
+    traffic: Traffic,
+}
+
+/// How it has ended.
+#[derive(Debug, Default)]
+struct End {
     /// The peer's Close frame, once it has come.
-    closed: Option<Box<Option<CloseFrame>>>,
+    closed: Option<Option<CloseFrame>>,
     failed: Option<ProtocolError>,
     eof: bool,
-    traffic: Traffic,
 }
 
 /// Payload that is ready to be taken.
@@ -79,9 +86,7 @@ impl Receiver {
             inflater: inflater.map(Box::new),
             frame: None,
             message: None,
-            closed: None,
-            failed: None,
-            eof: false,
+            end: None,
             traffic: Traffic::default(),
         }
     }
@@ -123,28 +128,28 @@ impl Receiver {
     ///
     /// [`ProtocolError::EofWithoutClose`], or the error that came before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        self.eof = true;
-        match self.failed {
+        self.end.get_or_insert_default().eof = true;
+        match self.error() {
             Some(error) => Err(error),
             // §7.1.5: an end without a Close frame is not a clean one.
-            None if self.closed.is_none() => Err(self.fail(ProtocolError::EofWithoutClose)),
+            None if self.received_close().is_none() => Err(self.fail(ProtocolError::EofWithoutClose)),
             None => Ok(()),
         }
     }
 
     /// The peer's Close frame: `None` before it has come, `Some(None)` if it gave no code.
     pub fn received_close(&self) -> Option<Option<&CloseFrame>> {
-        self.closed.as_deref().map(Option::as_ref)
+        self.end.as_ref()?.closed.as_ref().map(Option::as_ref)
     }
 
     /// The rule that the peer broke, if it broke one.
-    pub const fn error(&self) -> Option<ProtocolError> {
-        self.failed
+    pub fn error(&self) -> Option<ProtocolError> {
+        self.end.as_ref()?.failed
     }
 
     /// Whether the stream has ended.
-    pub const fn is_eof(&self) -> bool {
-        self.eof
+    pub fn is_eof(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.eof)
     }
 
     /// How many bytes of frames have been taken in: it grows as long as the peer is alive.
@@ -160,7 +165,7 @@ impl Receiver {
     /// Whether nothing has ended it yet.
     #[inline]
     pub(crate) const fn is_running(&self) -> bool {
-        !self.is_done() && !self.eof
+        self.end.is_none()
     }
 
     /// Whether something can come of an empty input: the error again, what is left in the inflater, or, in chunks, what
@@ -168,7 +173,7 @@ impl Receiver {
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
         let is_left = |message: &OpenMessage| message.has_more(self.frame.as_ref());
-        self.failed.is_some() || self.message.as_deref().is_some_and(is_left)
+        self.error().is_some() || self.message.as_deref().is_some_and(is_left)
     }
 
     /// How many bytes of the open frame are neither taken nor in the input.
@@ -191,7 +196,7 @@ impl Receiver {
     /// The next message of either view, if nothing has to be remembered for it.
     #[inline(always)]
     fn whole(&mut self, input: &mut BytesMut) -> Option<Whole> {
-        if self.frame.is_some() || self.message.is_some() || self.is_done() {
+        if self.frame.is_some() || self.message.is_some() || self.end.is_some() {
             return None;
         }
         let whole = Whole::take(input, &self.terms)?;
@@ -214,12 +219,6 @@ impl Receiver {
             return Ok(Some(Event::Data(chunk)));
         }
         self.events(input, View::Chunks, Assembly::pass)
-    }
-
-    /// Whether nothing more is looked at.
-    #[inline]
-    const fn is_done(&self) -> bool {
-        self.failed.is_some() || self.closed.is_some()
     }
 
     /// The next event, with its payload as the view takes it from the pieces.
@@ -251,14 +250,10 @@ impl Receiver {
     }
 
     fn next(&mut self, input: &mut BytesMut, view: View) -> Result<Option<Event<Piece>>, ProtocolError> {
-        if let Some(error) = self.failed {
-            input.clear();
-            return Err(error);
-        }
         // §5.5.1: nothing that follows a Close frame is looked at.
-        if self.closed.is_some() {
+        if let Some(end) = self.end.as_ref().filter(|end| end.failed.is_some() || end.closed.is_some()) {
             input.clear();
-            return Ok(None);
+            return end.failed.map_or(Ok(None), Err);
         }
         self.step(input, view).map_err(|error| {
             input.clear();
@@ -331,7 +326,7 @@ impl Receiver {
             OpCode::Pong => Event::Pong(payload),
             _ => {
                 let close = CloseFrame::parse(&payload)?;
-                self.closed = Some(Box::new(close.clone()));
+                self.end.get_or_insert_default().closed = Some(close.clone());
                 self.release();
                 Event::Close(close)
             }
@@ -353,7 +348,7 @@ impl Receiver {
     }
 
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.failed = Some(error);
+        self.end.get_or_insert_default().failed = Some(error);
         self.release();
         error
     }

@@ -5,10 +5,13 @@ use core::fmt;
 
 use crate::frame::MaskingKey;
 
+/// In two boxes: a server, which has none, is smaller for it.
+type Draw = Box<dyn FnMut() -> [u8; 4] + Send + Sync>;
+
 /// Where masking keys come from: only a client has any (§5.1).
 pub(super) enum Keys {
     Server,
-    Client(Box<dyn FnMut() -> [u8; 4] + Send + Sync>),
+    Client(Box<Draw>),
 }
 
 impl Keys {

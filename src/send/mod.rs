@@ -75,7 +75,7 @@ impl Sender {
         keys: impl FnMut() -> [u8; 4] + Send + Sync + 'static,
     ) -> Self {
         let deflate = negotiated.deflate.map(|params| params.client());
-        Self::new(config, Keys::Client(Box::new(keys)), deflate)
+        Self::new(config, Keys::Client(Box::new(Box::new(keys))), deflate)
     }
 
     fn new(config: &Config, keys: Keys, deflate: Option<Direction>) -> Self {

@@ -6,6 +6,7 @@
 
 use core::{mem, task::Waker};
 use std::{
+    boxed::Box,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Wake,
     vec::Vec,
@@ -57,7 +58,7 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Wakers {
     /// The only task that waits, as long as two were never seen.
-    one: Option<Waiting>,
+    one: Option<Box<Waiting>>,
     many: Option<Arc<Many>>,
 }
 
@@ -69,7 +70,7 @@ impl Wakers {
 
     /// Enters a task that is about to poll; returns what to poll the stream with, if others wait as well.
     pub(super) fn enter(&mut self, place: Place, waker: &Waker, until: Until) -> Option<Waker> {
-        let other = self.one.take().filter(|one| one.place != place);
+        let other = self.one.take_if(|one| one.place != place).map(|other| *other);
         if self.many.is_none() && other.is_none() {
             return None;
         }
@@ -83,7 +84,7 @@ impl Wakers {
 
     /// From now on there are several tasks.
     pub(super) fn share(&mut self) {
-        let one = self.one.take();
+        let one = self.one.take().map(|one| *one);
         self.many.get_or_insert_default().tasks().waiting.extend(one);
     }
 
@@ -98,9 +99,10 @@ impl Wakers {
 
     /// The task that has entered goes on waiting.
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
-        match &self.many {
-            Some(many) => many.tasks().change(place, until),
-            None => self.one = Some(Waiting::new(place, waker, until)),
+        match (&self.many, &mut self.one) {
+            (Some(many), _) => many.tasks().change(place, until),
+            (None, Some(one)) => **one = Waiting::new(place, waker, until),
+            (None, one) => *one = Some(Box::new(Waiting::new(place, waker, until))),
         }
     }
 
@@ -117,7 +119,7 @@ impl Wakers {
         let is_here = |waiting: &Waiting| waiting.place == place && !waiting.is_called;
         match &self.many {
             Some(many) => many.tasks().waiting.iter().any(is_here),
-            None => self.one.iter().any(is_here),
+            None => self.one.as_deref().is_some_and(is_here),
         }
     }
 

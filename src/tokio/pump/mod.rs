@@ -8,6 +8,7 @@ mod write;
 
 use core::{
     future::Future,
+    mem,
     pin::pin,
     task::{Context, Poll, ready},
 };
@@ -41,10 +42,10 @@ pub(super) struct Pump<T> {
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
     clock: Clock,
-    /// How much of the input the machine had heard when the task last waited.
-    heard: u64,
-    /// When that was, if the machine was not told the time then.
+    /// When the task last waited with something new that was read, if the machine was not told the time then.
     heard_at: Option<Instant>,
+    /// Something was read since.
+    is_read: bool,
     /// Whoever hears of each tick.
     ticks: Hook,
     /// How much of the output the stream was made to pass on.
@@ -67,8 +68,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             connection,
             input,
             clock: Clock::new(),
-            heard: 0,
             heard_at: None,
+            is_read: false,
             ticks: Hook::default(),
             flushed,
             shut: false,
@@ -156,7 +157,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         let missing = self.connection.receiver().missing(&self.input);
         block::borrow(&mut self.input, missing);
         match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
-            Ok(1..) => {}
+            Ok(1..) => self.is_read = true,
             Ok(0) => self.end(None),
             Err(error) => self.end(Some(error.kind())),
         }
@@ -172,9 +173,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             return self.poll_tick_with(cx, false);
         }
         // That bytes have come makes no deadline earlier: it is soon enough to tell when something is due.
-        let heard = self.connection.received().bytes;
-        if self.heard != heard {
-            (self.heard, self.heard_at) = (heard, Some(now));
+        if mem::take(&mut self.is_read) {
+            self.heard_at = Some(now);
         }
         Poll::Pending
     }
@@ -182,9 +182,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// The peer's silence counts unless nothing is read.
     fn poll_tick_with(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
         let now = self.clock.now();
-        if let Some(at) = self.heard_at.take() {
-            self.connection.sender_mut().hear(self.clock.since(at), self.heard);
+        if let Some(at) = self.heard_at.take().filter(|_| !self.is_read) {
+            let heard = self.connection.received().bytes;
+            self.connection.sender_mut().hear(self.clock.since(at), heard);
         }
+        self.is_read = false;
         let unsent = self.connection.unsent();
         let hook = self.ticks.prepare(&self.connection, &self.input);
         let tick = if is_unread { Connection::tick_unread } else { Connection::tick };

@@ -1,5 +1,7 @@
 //! A connection: receiver, sender, and the one call between them. RFC 6455 §7.
 
+mod state;
+
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -13,26 +15,7 @@ use crate::{
     receive::Receiver,
     send::{Outgoing, Overflow, Posted, Sender, Transmit},
 };
-
-/// How far the conversation has come. Derived from two facts: whether the peer has closed, and whether we have.
-///
-/// ```text
-///                      we have not sent Close     we have sent Close
-/// peer has not         Open                       Closing: data is still delivered, none is accepted
-/// peer has             (answered in the call)     Closed
-/// ```
-///
-/// A breach of the protocol, an end of the stream without a Close frame, and a deadline that passed lead to
-/// `Closed` as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Both ends may send.
-    Open,
-    /// We have sent a Close frame, or can send nothing any more, and wait for the peer's.
-    Closing,
-    /// Nothing more will be received or sent, but for what waits in [`Connection::transmit`].
-    Closed,
-}
+pub use state::State;
 
 /// A WebSocket connection after its opening handshake, without any I/O: bytes in, events out; messages in, bytes out;
 /// time in, deadlines out.
@@ -356,7 +339,7 @@ impl Connection {
     }
 
     /// The rule that the peer broke, if it broke one.
-    pub const fn error(&self) -> Option<ProtocolError> {
+    pub fn error(&self) -> Option<ProtocolError> {
         self.receiver.error()
     }
 
