@@ -10,6 +10,7 @@ use std::{
     sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
     time::Instant,
+    vec::Vec,
 };
 
 /// Alarms are rung in steps, so that those of thousands of connections are rung together.
@@ -39,6 +40,17 @@ struct Alarms {
     last: u64,
     /// The thread is there.
     is_attended: bool,
+}
+
+impl Alarms {
+    /// Those that are to be rung in this step or one before.
+    fn take_due(&mut self, step: u64) -> Vec<Waker> {
+        let mut due = Vec::new();
+        while let Some(first) = self.set.first_entry().filter(|first| first.key().0 <= step) {
+            due.push(first.remove());
+        }
+        due
+    }
 }
 
 /// An alarm that is set, until it is dropped.
@@ -97,11 +109,10 @@ impl Bell {
         let mut alarms = self.alarms();
         loop {
             let now = Instant::now();
-            let later = alarms.set.split_off(&(self.begun(now) + 1, 0));
-            let due = mem::replace(&mut alarms.set, later);
+            let due = alarms.take_due(self.begun(now));
             if !due.is_empty() {
                 drop(alarms);
-                due.into_values().for_each(wake);
+                due.into_iter().for_each(wake);
                 alarms = self.alarms();
                 continue;
             }
