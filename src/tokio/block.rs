@@ -14,6 +14,8 @@ use crate::send::{Backlog, Transmit};
 const BLOCK: usize = (64 << 10) + 64;
 /// Below this much room, a read is not worth its cost.
 const ROOM: usize = 8 << 10;
+/// From here on a frame grows faster: each step may have to copy what has come.
+const FAST_FROM: usize = 1 << 20;
 /// A larger rest of input stays where it is: moving it would cost more than it frees.
 const MOVED: usize = BLOCK / 4;
 
@@ -59,21 +61,16 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     *input = block;
 }
 
-/// Makes room for more of a large frame: for at most four times of what was received, and in steps that end with just the
-/// frame.
+/// Makes room for more of a large frame, in steps that end with just the frame: a buffer grows to twice its size at the least,
+/// so each step is more than that.
 fn grow(input: &mut BytesMut, missing: usize) {
-    let least = input.len() + ROOM;
-    let mut size = least.saturating_add(missing);
-    while size / 4 >= least {
+    let least = (input.len() + ROOM).max(2 * input.capacity());
+    let most = least.saturating_mul(if input.len() < FAST_FROM { 4 } else { 16 });
+    let mut size = (input.len() + ROOM).saturating_add(missing);
+    while size >= most {
         size /= 4;
     }
-    // What was made so grows where it is, as a rule; less than twice its size it cannot be made to grow by.
-    if input.capacity() > BLOCK && 2 * input.capacity() <= size {
-        return input.reserve(size - input.len());
-    }
-    let mut grown = BytesMut::with_capacity(size);
-    grown.extend_from_slice(input);
-    keep(mem::replace(input, grown));
+    input.reserve(size - input.len());
 }
 
 /// Gives the block back, but for the bytes in it.
