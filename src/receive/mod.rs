@@ -101,8 +101,8 @@ impl Receiver {
     /// The rule that the peer broke. Every later call gives the same error.
     #[inline]
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        if let Some(whole) = self.whole(input) {
-            return Ok(Some(Event::Data(whole.into())));
+        if let Some(message) = self.receive_whole(input) {
+            return Ok(Some(Event::Data(message)));
         }
         self.messages(input)
     }
@@ -187,7 +187,6 @@ impl Receiver {
     }
 
     /// The next message, if nothing has to be remembered for it.
-    #[cfg(feature = "tokio")]
     #[inline]
     pub(crate) fn receive_whole(&mut self, input: &mut BytesMut) -> Option<Message> {
         self.whole(input).map(Message::from)

@@ -54,7 +54,7 @@
 //!
 //! Of the runtime they need nothing: one thread for all connections of the process, which is there only while some wait,
 //! wakes their tasks when a deadline has come, up to 9 ms late. Where the clock of the runtime is not the system's when a
-//! connection begins to wait, as in tests that [pause](::tokio::time::pause) it, the runtime's own timer does. TCP streams
+//! connection begins to wait, as in tests that pause it (`tokio::time::pause`), the runtime's own timer does. TCP streams
 //! need its I/O driver, as ever.
 
 mod accept;

@@ -9,88 +9,34 @@ use crate::{
 };
 
 /// How to receive, and what of it is asked for.
-pub(super) trait View {
-    type Data;
-    type Wanted;
-
-    /// One of the two ways to call the machine.
-    const RECEIVE: Receive<Self::Data>;
-
-    fn pick(event: Event<Self::Data>) -> Option<Self::Wanted>;
+pub(super) struct View<D, R> {
+    pub(super) receive: Receive<D>,
+    pub(super) pick: fn(Event<D>) -> Option<R>,
 }
 
+/// One of the two ways to call the machine.
 type Receive<D> = fn(&mut Connection, &mut BytesMut) -> Result<Option<Event<D>>, ProtocolError>;
 
-pub(super) struct Messages;
+pub(super) const MESSAGES: View<Message, Message> = View { receive: Connection::receive, pick: data };
 
-impl View for Messages {
-    type Data = Message;
-    type Wanted = Message;
+pub(super) const CHUNKS: View<Chunk, Chunk> = View { receive: Connection::receive_chunk, pick: data };
 
-    const RECEIVE: Receive<Message> = Connection::receive;
-
-    fn pick(event: Event) -> Option<Message> {
-        data(event)
-    }
-}
-
-pub(super) struct Chunks;
-
-impl View for Chunks {
-    type Data = Chunk;
-    type Wanted = Chunk;
-
-    const RECEIVE: Receive<Chunk> = Connection::receive_chunk;
-
-    fn pick(event: Event<Chunk>) -> Option<Chunk> {
-        data(event)
-    }
-}
-
-pub(super) struct Events;
-
-impl View for Events {
-    type Data = Message;
-    type Wanted = Event;
-
-    const RECEIVE: Receive<Message> = Connection::receive;
-
-    fn pick(event: Event) -> Option<Event> {
-        Some(event)
-    }
-}
+pub(super) const EVENTS: View<Message, Event> = View { receive: Connection::receive, pick: Some };
 
 /// Events without control frames.
-pub(super) struct Data;
-
-impl View for Data {
-    type Data = Message;
-    type Wanted = Event;
-
-    const RECEIVE: Receive<Message> = Connection::receive;
-
-    fn pick(event: Event) -> Option<Event> {
-        data(event).map(Event::Data)
-    }
-}
+pub(super) const DATA: View<Message, Event> =
+    View { receive: Connection::receive, pick: |event| data(event).map(Event::Data) };
 
 /// Events that want an answer, where the machine answers no pings.
-pub(super) struct Questions;
-
-impl View for Questions {
-    type Data = Message;
-    type Wanted = Event;
-
-    const RECEIVE: Receive<Message> = Connection::receive;
-
-    fn pick(event: Event) -> Option<Event> {
-        matches!(event, Event::Data(_) | Event::Ping(_)).then_some(event)
-    }
-}
+pub(super) const QUESTIONS: View<Message, Event> = View { receive: Connection::receive, pick: question };
 
 fn data<D>(event: Event<D>) -> Option<D> {
     match event {
         Event::Data(data) => Some(data),
         _ => None,
     }
+}
+
+fn question(event: Event) -> Option<Event> {
+    matches!(event, Event::Data(_) | Event::Ping(_)).then_some(event)
 }

@@ -12,7 +12,7 @@ use crate::{
     tokio::{
         Ended, Error,
         pump::TURNS,
-        view::{Chunks, Data, Events, Messages, Questions},
+        view::{CHUNKS, DATA, EVENTS, MESSAGES, QUESTIONS},
     },
 };
 
@@ -45,7 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         match self.pump.receive_whole() {
             Some(message) => Poll::Ready(Ok(Some(message))),
-            None => self.pump.poll_next::<Messages>(cx),
+            None => self.pump.poll_next(cx, &MESSAGES),
         }
     }
 
@@ -57,7 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.ask(Asked::Event);
         match self.held.take().map(|held| *held) {
             Some(Held::Event(event)) => Poll::Ready(Ok(Some(event))),
-            _ => self.pump.poll_next::<Events>(cx),
+            _ => self.pump.poll_next(cx, &EVENTS),
         }
     }
 
@@ -71,7 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Some(Held::Event(Event::Data(message))) => Ok(Some(message.into())),
             _ => {
                 self.ask(self.asked);
-                ready!(self.pump.poll_next::<Chunks>(cx))
+                ready!(self.pump.poll_next(cx, &CHUNKS))
             }
         };
         let is_begun = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
@@ -124,9 +124,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         if self.held.is_none() {
             let held = match self.asked {
-                Asked::Chunk => ready!(self.pump.poll_next::<Chunks>(cx)).map(|held| held.map(Held::Chunk)),
+                Asked::Chunk => ready!(self.pump.poll_next(cx, &CHUNKS)).map(|held| held.map(Held::Chunk)),
                 Asked::Event => ready!(self.poll_events(cx)).map(|held| held.map(Held::Event)),
-                Asked::Message => ready!(self.pump.poll_next::<Messages>(cx))
+                Asked::Message => ready!(self.pump.poll_next(cx, &MESSAGES))
                     .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
             };
             match held {
@@ -149,9 +149,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// What is held of events: all for a task that receives; for one that only sends, what it has to answer.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         match (self.listener, self.pump.connection.sender().pings()) {
-            (Listener::Other | Listener::Away, _) => self.pump.poll_next::<Events>(cx),
-            (_, Pings::Shown) => self.pump.poll_next::<Questions>(cx),
-            (_, Pings::Answered) => self.pump.poll_next::<Data>(cx),
+            (Listener::Other | Listener::Away, _) => self.pump.poll_next(cx, &EVENTS),
+            (_, Pings::Shown) => self.pump.poll_next(cx, &QUESTIONS),
+            (_, Pings::Answered) => self.pump.poll_next(cx, &DATA),
         }
     }
 }

@@ -86,12 +86,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// The next of what is asked for, or how it ended.
-    pub(super) fn poll_next<V: View>(
+    pub(super) fn poll_next<D, R>(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<V::Wanted>, Error>> {
+        view: &View<D, R>,
+    ) -> Poll<Result<Option<R>, Error>> {
         for _ in 0..TURNS {
-            if let Some(wanted) = self.receive::<V>() {
+            if let Some(wanted) = self.receive(view) {
                 return Poll::Ready(Ok(Some(wanted)));
             }
             let _ = self.poll_write(cx);
@@ -123,16 +124,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// What is asked for, of what has come.
-    fn receive<V: View>(&mut self) -> Option<V::Wanted> {
+    fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
         while !self.input.is_empty() || self.connection.receiver().has_more() {
             // A breach is told to the peer before it is returned.
-            let Ok(Some(event)) = V::RECEIVE(&mut self.connection, &mut self.input) else { return None };
+            let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) else { return None };
             trace::received(&event);
             if matches!(event, Event::Pong(_)) {
                 // The round trip ends here.
                 self.mark();
             }
-            if let Some(wanted) = V::pick(event) {
+            if let Some(wanted) = (view.pick)(event) {
                 return Some(wanted);
             }
         }
