@@ -18,6 +18,9 @@ use crate::{
     text::Text,
 };
 
+/// What a reply of 101 begins with, up to the value that proves it.
+const UPGRADE_AND_ACCEPT: &[u8] = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+
 /// The terms on which a server accepts. One serves all connections.
 ///
 /// The default is safe to expose: only pages from the same host, no subprotocol, no further headers.
@@ -82,23 +85,22 @@ impl Answer {
             return Err(Fault::OriginNotAllowed.into());
         }
         let subprotocol = self.subprotocols.choose(offer)?;
-        let mut fields = FieldLines::default();
-        fields.write("Upgrade", b"websocket");
-        fields.write("Connection", b"Upgrade");
-        fields.write("Sec-WebSocket-Accept", &accept_key(offer.key()));
-        if let Some(subprotocol) = subprotocol {
-            fields.write("Sec-WebSocket-Protocol", subprotocol.as_bytes());
-        }
         let deflate = self.choose_deflate(offer);
-        if let Some((_, answer)) = &deflate {
-            fields.write("Sec-WebSocket-Extensions", answer.as_bytes());
+        let mut agreed = FieldLines::default();
+        if let Some(subprotocol) = subprotocol {
+            agreed.write("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
-        fields.append(&self.fields);
+        if let Some((_, answer)) = &deflate {
+            agreed.write("Sec-WebSocket-Extensions", answer.as_bytes());
+        }
+        let accept = accept_key(offer.key());
+        let lines: [&[u8]; 5] =
+            [UPGRADE_AND_ACCEPT, &accept, b"\r\n", agreed.as_bytes(), self.fields.as_bytes()];
         let negotiated = Negotiated {
             subprotocol: subprotocol.map(|name| Text::from(name.to_string())),
             deflate: deflate.map(|(params, _)| params),
         };
-        Ok((Reply::new(101, &fields, b""), negotiated))
+        Ok((Reply::new(101, &lines, b""), negotiated))
     }
 
     /// RFC 7692 §5: the offers are in the client's order of preference.

@@ -25,13 +25,13 @@ pub(super) fn trim_whitespace(mut value: &[u8]) -> &[u8] {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The tokens of a comma-separated list.
-pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = Result<&str, Malformed>> {
+/// The tokens of a comma-separated list, as bytes: what makes them tokens makes them ASCII.
+pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
     elements(value, Cursor::token)
 }
 
 /// The protocols of an `Upgrade` header, each with its version if it has one (RFC 9110 §7.8).
-pub(super) fn protocols(value: &[u8]) -> impl Iterator<Item = Result<&str, Malformed>> {
+pub(super) fn protocols(value: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
     elements(value, Cursor::protocol)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Result<Extension<
 /// The elements of a list, up to the first that is malformed.
 fn elements<'a, T>(
     value: &'a [u8],
-    parse: fn(&mut Cursor<'a>) -> Option<T>,
+    parse: impl Fn(&mut Cursor<'a>) -> Option<T>,
 ) -> impl Iterator<Item = Result<T, Malformed>> {
     let mut cursor = Cursor(value);
     core::iter::from_fn(move || {
@@ -84,7 +84,7 @@ struct Cursor<'a>(&'a [u8]);
 impl<'a> Cursor<'a> {
     /// `extension-token *( ";" extension-param )`
     fn extension(&mut self) -> Option<Extension<'a>> {
-        let name = self.token()?;
+        let name = self.word()?;
         let mut params = Vec::new();
         while self.skip_separator(b';') {
             params.push(self.param()?);
@@ -94,29 +94,34 @@ impl<'a> Cursor<'a> {
 
     /// `token [ "=" ( token | quoted-string ) ]`
     fn param(&mut self) -> Option<(&'a str, Option<Cow<'a, str>>)> {
-        let name = self.token()?;
+        let name = self.word()?;
         if !self.skip_separator(b'=') {
             return Some((name, None));
         }
-        let value = if self.skip(b'"') { self.quoted()? } else { self.token()?.into() };
+        let value = if self.skip(b'"') { self.quoted()? } else { self.word()?.into() };
         Some((name, Some(value)))
     }
 
-    fn token(&mut self) -> Option<&'a str> {
+    /// A token as a string.
+    fn word(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.token()?).ok()
+    }
+
+    fn token(&mut self) -> Option<&'a [u8]> {
         let len = self.0.iter().position(|&byte| !is_token_char(byte)).unwrap_or(self.0.len());
         let (token, rest) = self.0.split_at(len);
         self.0 = rest;
-        str::from_utf8(token).ok().filter(|token| !token.is_empty())
+        (!token.is_empty()).then_some(token)
     }
 
     /// `token [ "/" token ]`
-    fn protocol(&mut self) -> Option<&'a str> {
+    fn protocol(&mut self) -> Option<&'a [u8]> {
         let start = self.0;
         self.token()?;
         if self.skip(b'/') {
             self.token()?;
         }
-        str::from_utf8(&start[..start.len() - self.0.len()]).ok()
+        Some(&start[..start.len() - self.0.len()])
     }
 
     /// The rest of a quoted string, without its escapes.
@@ -166,7 +171,19 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// A table, as every byte of every name and list is looked up.
+const IS_TOKEN_CHAR: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let char = byte as u8;
+        table[byte] = char.is_ascii_alphanumeric()
+            || matches!(char, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        byte += 1;
+    }
+    table
+};
+
 const fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    IS_TOKEN_CHAR[byte as usize]
 }

@@ -12,7 +12,7 @@ use super::{
 
 /// The header fields of a head, in the order in which they came.
 ///
-/// They are ranges of one shared buffer: no field is copied. Names are compared without regard to case.
+/// They are ranges of one buffer, which is the head and nothing else: it keeps no input of the connection. Names are compared without regard to case.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -32,24 +32,37 @@ use super::{
 pub struct Headers {
     head: Bytes,
     fields: Vec<Field>,
+    /// A bit for each length that a name has: most names that are asked for are not there, and none is as long.
+    lengths: u64,
 }
 
 /// Where in the head a field stands; its value is without the whitespace around it.
 #[derive(Clone)]
-struct Field {
-    name: Range<usize>,
-    value: Range<usize>,
+pub(super) struct Field {
+    pub(super) name: Range<usize>,
+    pub(super) value: Range<usize>,
+}
+
+impl Field {
+    /// Most names differ in length from the one that is sought: then nothing is read.
+    fn is_named(&self, name: &[u8], head: &[u8]) -> bool {
+        self.name.end - self.name.start == name.len() && head[self.name.clone()].eq_ignore_ascii_case(name)
+    }
 }
 
 impl Headers {
     /// The value of the first field with this name.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.get_all(name).next()
     }
 
     /// The values of all fields with this name.
+    #[inline]
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
+        let fields = if self.lengths & length_bit(name.len()) == 0 { &[] } else { &self.fields[..] };
+        let named = fields.iter().filter(move |field| field.is_named(name.as_bytes(), &self.head));
+        named.map(|field| &self.head[field.value.clone()])
     }
 
     /// All fields: name, as sent, and value.
@@ -70,25 +83,28 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    /// The fields of a head that was tokenised: names and values are slices of it.
-    pub(super) fn from_head<'a>(head: &'a Bytes, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let place = |part: &[u8]| {
-            let start = part.as_ptr().addr() - head.as_ptr().addr();
-            start..start + part.len()
-        };
-        let fields = fields.map(|(name, value)| Field { name: place(name.as_bytes()), value: place(value) });
-        Self { fields: fields.collect(), head: head.clone() }
+    /// The fields of this head, and the head itself.
+    pub(super) fn new(head: Bytes, fields: Vec<Field>) -> Self {
+        let lengths = fields.iter().fold(0, |lengths, Field { name, .. }| lengths | length_bit(name.len()));
+        Self { head, fields, lengths }
     }
 
-    /// The fields of a head that somebody else has parsed.
-    pub(super) fn from_fields<N: AsRef<str>, V: AsRef<[u8]>>(
+    /// What stands there in the head.
+    pub(super) fn part(&self, range: &Range<usize>) -> &[u8] {
+        &self.head[range.clone()]
+    }
+
+    /// The parts of a first line and the fields of a head that somebody else has parsed.
+    pub(super) fn from_fields<N: AsRef<str>, V: AsRef<[u8]>, const M: usize>(
+        first_line: [&str; M],
         fields: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<([Range<usize>; M], Self), Fault> {
         let mut head = Vec::new();
         let mut append = |part: &[u8]| {
             head.extend_from_slice(part);
             head.len() - part.len()..head.len()
         };
+        let first_line = first_line.map(|part| append(part.as_bytes()));
         let mut place = |(name, value): (N, V)| {
             let (name, value) = (name.as_ref().as_bytes(), trim_whitespace(value.as_ref()));
             let is_field =
@@ -98,7 +114,7 @@ impl Headers {
                 .ok_or(Fault::FieldLineMalformed)
         };
         let fields = fields.into_iter().map(&mut place).collect::<Result<_, _>>()?;
-        Ok(Self { fields, head: head.into() })
+        Ok((first_line, Self::new(head.into(), fields)))
     }
 
     /// The value of the only field with this name.
@@ -110,14 +126,20 @@ impl Headers {
 
     /// The token `upgrade` in `Connection`.
     pub(super) fn connection(&self) -> Result<(), Fault> {
-        self.get("connection").ok_or(Fault::ConnectionMissing)?;
+        let mut values = self.get_all("connection").peekable();
+        values.peek().ok_or(Fault::ConnectionMissing)?;
         // §4.2.1, §4.1: Connection includes the token "upgrade", in any case, maybe among others.
-        if lists(self.get_all("connection").flat_map(grammar::tokens), "upgrade") {
+        if lists(values.flat_map(grammar::tokens), b"upgrade") {
             Ok(())
         } else {
             Err(Fault::ConnectionWithoutUpgrade)
         }
     }
+}
+
+/// All names of 63 bytes and more have one bit in common.
+const fn length_bit(len: usize) -> u64 {
+    1 << if len < 63 { len } else { 63 }
 }
 
 impl fmt::Debug for Headers {
@@ -145,16 +167,16 @@ pub fn is_upgrade_request<N: AsRef<str>, V: AsRef<[u8]>>(headers: impl IntoItera
     let (mut upgrade, mut connection) = (false, false);
     for (name, value) in headers {
         if name.as_ref().eq_ignore_ascii_case("upgrade") {
-            upgrade |= lists(grammar::protocols(value.as_ref()), "websocket");
+            upgrade |= lists(grammar::protocols(value.as_ref()), b"websocket");
         } else if name.as_ref().eq_ignore_ascii_case("connection") {
-            connection |= lists(grammar::tokens(value.as_ref()), "upgrade");
+            connection |= lists(grammar::tokens(value.as_ref()), b"upgrade");
         }
     }
     upgrade && connection
 }
 
 /// Whether a list names a word in any case. A list with a malformed element names nothing.
-pub(super) fn lists<'a>(mut list: impl Iterator<Item = Result<&'a str, Malformed>>, word: &str) -> bool {
+pub(super) fn lists<'a>(mut list: impl Iterator<Item = Result<&'a [u8], Malformed>>, word: &[u8]) -> bool {
     list.try_fold(false, |found, element| element.map(|element| found | element.eq_ignore_ascii_case(word)))
         .unwrap_or(false)
 }

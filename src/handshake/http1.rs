@@ -4,16 +4,17 @@
 //! so the scan is not: a line feed without a carriage return is refused as it arrives, and the parser has to end
 //! exactly where the scan did, or somebody in front of us might see another request than we do.
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
+use core::{mem::MaybeUninit, ops::Range};
 
-use bytes::{Bytes, BytesMut};
-use httparse::{EMPTY_HEADER, Error, Header, Status};
+use bytes::{Buf, Bytes, BytesMut};
+use httparse::{Error, Header, ParserConfig, Status};
 
 use super::{
     fault::Fault,
-    headers::{FieldLines, Headers},
+    headers::{Field, FieldLines, Headers},
 };
-use crate::{config::Limits, text::Text};
+use crate::config::Limits;
 
 /// A version of HTTP.
 ///
@@ -43,8 +44,9 @@ impl HttpVersion {
 
 /// The head of a request, tokenised and not yet judged.
 pub(super) struct RequestHead {
-    pub(super) method: Text,
-    pub(super) target: Text,
+    /// Where these stand in the head that the header fields keep.
+    pub(super) method: Range<usize>,
+    pub(super) target: Range<usize>,
     pub(super) version: HttpVersion,
     pub(super) headers: Headers,
 }
@@ -70,25 +72,32 @@ impl HeadScan {
         Self { scanned: 0, limit: limits.head, max_fields: limits.head_fields }
     }
 
+    fn head(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, Fault> {
+        let Some(len) = self.find_end(input)? else { return Ok(None) };
+        self.scanned = 0;
+        self.limit -= len;
+        // A copy, so that whoever keeps the head does not keep what it was read into.
+        let head = Bytes::copy_from_slice(&input[..len]);
+        input.advance(len);
+        Ok(Some(head))
+    }
+
     /// The head at the front of the input as a request; `None`, and the input as it was, if it has not all arrived.
     pub(super) fn request(&mut self, input: &mut BytesMut) -> Result<Option<RequestHead>, Fault> {
-        let Some(len) = self.find_end(input)? else { return Ok(None) };
-        parse_request(&self.split(input, len), self.max_fields).map(Some)
+        self.head(input)?.map(|head| parse_request(head, self.max_fields)).transpose()
     }
 
     /// The head at the front of the input as a reply; `None`, and the input as it was, if it has not all arrived.
     pub(super) fn reply(&mut self, input: &mut BytesMut) -> Result<Option<ReplyHead>, Fault> {
-        let Some(len) = self.find_end(input)? else { return Ok(None) };
-        parse_reply(&self.split(input, len), self.max_fields).map(Some)
+        self.head(input)?.map(|head| parse_reply(head, self.max_fields)).transpose()
     }
 
     /// The length of the head, once its end is there. Only new bytes are looked at.
     fn find_end(&mut self, input: &[u8]) -> Result<Option<usize>, Fault> {
         let seen = &input[..input.len().min(self.limit)];
-        for end in self.scanned + 1..=seen.len() {
-            if seen[end - 1] != b'\n' {
-                continue;
-            }
+        let mut end = self.scanned;
+        while let Some(line) = find_line_feed(&seen[end..]) {
+            end += line + 1;
             // RFC 9112 §2.2: a recipient may take a bare LF for a line end. We do not: others might not.
             if !seen[..end].ends_with(b"\r\n") {
                 return Err(Fault::LineEndMalformed);
@@ -100,58 +109,89 @@ impl HeadScan {
         self.scanned = seen.len();
         if seen.len() == self.limit { Err(Fault::HeadTooLarge) } else { Ok(None) }
     }
-
-    fn split(&mut self, input: &mut BytesMut, len: usize) -> Bytes {
-        self.scanned = 0;
-        self.limit -= len;
-        input.split_to(len).freeze()
-    }
 }
 
-fn parse_request(head: &Bytes, max_fields: usize) -> Result<RequestHead, Fault> {
-    // RFC 9112 §2.2: one empty line before the request line is ignored. A second one would have ended the head.
-    let mut fields = room_for_fields(head, max_fields);
-    let mut request = httparse::Request::new(&mut fields);
-    match (request.parse(head), request.method, request.path, request.version) {
-        (Ok(Status::Complete(len)), Some(method), Some(target), Some(minor)) if len == head.len() => {
-            Ok(RequestHead {
-                method: text(head, method),
-                target: text(head, target),
-                version: HttpVersion::new(1, minor),
-                headers: headers(head, request.headers),
-            })
+/// Where the first line feed stands. Eight bytes are looked at in one step.
+fn find_line_feed(bytes: &[u8]) -> Option<usize> {
+    const LINE_FEEDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
+    const LOW: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = bytes.as_chunks();
+    for (i, word) in words.iter().enumerate() {
+        let differing = u64::from_le_bytes(*word) ^ LINE_FEEDS;
+        // The lowest bit that this sets is in the first byte that is 0; those above it may be set by the borrow.
+        let found = differing.wrapping_sub(LOW) & !differing & HIGH;
+        if found != 0 {
+            return Some(8 * i + found.trailing_zeros() as usize / 8);
         }
-        (Err(Error::Version), ..) if names_version(head) => Err(Fault::HttpVersionUnsupported),
-        (verdict, ..) => Err(fault(verdict)),
+    }
+    rest.iter().position(|byte| *byte == b'\n').map(|at| 8 * words.len() + at)
+}
+
+/// Room for the parser to put fields in.
+type Room<'a> = [MaybeUninit<Header<'a>>];
+
+/// As many fields as have room on the stack: the default limit.
+const ON_STACK: usize = 100;
+
+/// Lends room for as many fields as the limit allows and the head can hold: the shortest is `a:` and a line end.
+fn with_room<'a, R>(max_fields: usize, head: &'a [u8], parse: impl FnOnce(&mut Room<'a>) -> R) -> R {
+    let count = max_fields.min(head.len() / 4);
+    if count <= ON_STACK {
+        parse(&mut [const { MaybeUninit::uninit() }; ON_STACK][..count])
+    } else {
+        parse(&mut vec![const { MaybeUninit::uninit() }; count])
     }
 }
 
-fn parse_reply(head: &Bytes, max_fields: usize) -> Result<ReplyHead, Fault> {
-    let mut fields = room_for_fields(head, max_fields);
-    let mut reply = httparse::Response::new(&mut fields);
-    match (reply.parse(head), reply.version, reply.code) {
-        // The parser skips empty lines, which no RFC allows before a status line.
-        _ if !head.starts_with(b"HTTP/") => Err(Fault::StartLineMalformed),
-        (Ok(Status::Complete(len)), Some(minor), Some(status)) if len == head.len() => Ok(ReplyHead {
-            status,
-            version: HttpVersion::new(1, minor),
-            headers: headers(head, reply.headers),
-        }),
-        (verdict, ..) => Err(fault(verdict)),
+fn parse_request(head: Bytes, max_fields: usize) -> Result<RequestHead, Fault> {
+    // RFC 9112 §2.2: one empty line before the request line is ignored. A second one would have ended the head.
+    let (method, target, minor, fields) = with_room(max_fields, &head, |room| {
+        let mut request = httparse::Request::new(&mut []);
+        let verdict = request.parse_with_uninit_headers(&head, room);
+        match (verdict, request.method, request.path, request.version) {
+            (Ok(Status::Complete(len)), Some(method), Some(target), Some(minor)) if len == head.len() => {
+                let place = |part: &str| place(&head, part.as_bytes());
+                Ok((place(method), place(target), minor, fields(&head, request.headers)))
+            }
+            (Err(Error::Version), ..) if names_version(&head) => Err(Fault::HttpVersionUnsupported),
+            (verdict, ..) => Err(fault(verdict)),
+        }
+    })?;
+    let headers = Headers::new(head, fields);
+    Ok(RequestHead { method, target, version: HttpVersion::new(1, minor), headers })
+}
+
+fn parse_reply(head: Bytes, max_fields: usize) -> Result<ReplyHead, Fault> {
+    // The parser skips empty lines, which no RFC allows before a status line.
+    if !head.starts_with(b"HTTP/") {
+        return Err(Fault::StartLineMalformed);
     }
+    let (status, minor, fields) = with_room(max_fields, &head, |room| {
+        let mut reply = httparse::Response::new(&mut []);
+        let verdict = ParserConfig::default().parse_response_with_uninit_headers(&mut reply, &head, room);
+        match (verdict, reply.version, reply.code) {
+            (Ok(Status::Complete(len)), Some(minor), Some(status)) if len == head.len() => {
+                Ok((status, minor, fields(&head, reply.headers)))
+            }
+            (verdict, ..) => Err(fault(verdict)),
+        }
+    })?;
+    Ok(ReplyHead { status, version: HttpVersion::new(1, minor), headers: Headers::new(head, fields) })
 }
 
-/// Room for as many fields as the limit allows and the head can hold: the shortest is `a:` and a line end.
-fn room_for_fields<'a>(head: &[u8], max_fields: usize) -> Vec<Header<'a>> {
-    vec![EMPTY_HEADER; max_fields.min(head.len() / 4)]
+/// Where a part of the head stands in it.
+fn place(head: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr() - head.as_ptr().addr();
+    start..start + part.len()
 }
 
-fn text(head: &Bytes, part: &str) -> Text {
-    Text::from_validated(head.slice_ref(part.as_bytes()))
-}
-
-fn headers(head: &Bytes, fields: &[Header<'_>]) -> Headers {
-    Headers::from_head(head, fields.iter().map(|field| (field.name, field.value)))
+fn fields(head: &[u8], fields: &[Header<'_>]) -> Vec<Field> {
+    let field = |field: &Header<'_>| Field {
+        name: place(head, field.name.as_bytes()),
+        value: place(head, field.value),
+    };
+    fields.iter().map(field).collect()
 }
 
 fn fault(verdict: httparse::Result<usize>) -> Fault {
@@ -189,10 +229,15 @@ pub(super) fn write_request(target: &str, fields: &FieldLines) -> Bytes {
     [b"GET ", target.as_bytes(), b" HTTP/1.1\r\n", fields.as_bytes(), b"\r\n"].concat().into()
 }
 
-/// The head of a reply with this status.
-pub(super) fn write_reply(status: u16, fields: &FieldLines) -> Vec<u8> {
-    let status_line = format!("HTTP/1.1 {status} {}\r\n", reason(status));
-    [status_line.as_bytes(), fields.as_bytes(), b"\r\n"].concat()
+/// A reply with this status, and the length of its head. Written once, into room of its size.
+pub(super) fn write_reply(status: u16, lines: &[&[u8]], body: &[u8]) -> (Vec<u8>, usize) {
+    let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
+    let status_line: [&[u8]; 5] = [b"HTTP/1.1 ", &digits, b" ", reason(status).as_bytes(), b"\r\n"];
+    let head = || status_line.iter().chain(lines).copied().chain([&b"\r\n"[..]]);
+    let head_len = head().map(<[u8]>::len).sum();
+    let mut reply = Vec::with_capacity(head_len + body.len());
+    head().chain([body]).for_each(|part| reply.extend_from_slice(part));
+    (reply, head_len)
 }
 
 /// The reason phrase of a status; empty for one without a well-known phrase, which RFC 9112 §4 allows.

@@ -1,9 +1,7 @@
 //! What a client asks for, and the rules that make it a valid opening handshake. RFC 6455 §4.2.1.
 
 use alloc::vec::Vec;
-use core::str;
-
-use bytes::Bytes;
+use core::{ops::Range, str};
 
 use super::{
     accept_key::parse_key,
@@ -14,7 +12,6 @@ use super::{
     rejection::Rejection,
     uri::{Authority, Target},
 };
-use crate::text::Text;
 
 /// A valid request to become a WebSocket.
 ///
@@ -22,7 +19,7 @@ use crate::text::Text;
 /// somebody else has parsed the request. The server [accepts](Self::accept) it, or answers with a [`Rejection`].
 #[derive(Clone, Debug)]
 pub struct Offer {
-    target: Text,
+    target: Range<usize>,
     headers: Headers,
     key: [u8; 24],
 }
@@ -53,15 +50,13 @@ impl Offer {
         version: HttpVersion,
         headers: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Rejection> {
-        let headers = Headers::from_fields(headers)?;
-        let [method, target] =
-            [method, target].map(|part| Text::from_validated(Bytes::copy_from_slice(part.as_bytes())));
+        let ([method, target], headers) = Headers::from_fields([method, target], headers)?;
         Self::validate(RequestHead { method, target, version, headers })
     }
 
     /// The request target as sent: path and query, or a whole URI.
     pub fn target(&self) -> &str {
-        &self.target
+        str::from_utf8(self.headers.part(&self.target)).expect("a valid target is ASCII")
     }
 
     /// The path of the target, percent-encoded as sent.
@@ -87,7 +82,8 @@ impl Offer {
 
     /// The subprotocols offered, the preferred one first.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
-        self.headers.get_all("sec-websocket-protocol").flat_map(grammar::tokens).filter_map(Result::ok)
+        let tokens = self.headers.get_all("sec-websocket-protocol").flat_map(grammar::tokens);
+        tokens.filter_map(|token| str::from_utf8(token.ok()?).ok())
     }
 
     /// The extensions offered, the preferred one first; one may be offered several times with other parameters.
@@ -109,8 +105,8 @@ impl Offer {
         let RequestHead { method, target, version, headers } = head;
         let mut faults = Faults::default();
         faults.note(http_version(version));
-        faults.note(self::method(&method));
-        faults.note(Target::parse(&target).ok_or(Fault::TargetInvalid));
+        faults.note(self::method(headers.part(&method)));
+        faults.note(self::target(headers.part(&target)));
         faults.note(host(&headers));
         faults.note(upgrade(&headers));
         faults.note(headers.connection());
@@ -126,7 +122,7 @@ impl Offer {
     }
 
     fn parsed_target(&self) -> Target<'_> {
-        Target::parse(&self.target).expect("a valid request has a valid target")
+        Target::parse(self.target()).expect("a valid request has a valid target")
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -139,9 +135,15 @@ fn http_version(version: HttpVersion) -> Result<(), Fault> {
     if version == HttpVersion::HTTP_11 { Ok(()) } else { Err(Fault::HttpVersionUnsupported) }
 }
 
-fn method(method: &str) -> Result<(), Fault> {
+fn method(method: &[u8]) -> Result<(), Fault> {
     // §4.1: the method is GET. RFC 9110 §9.1: methods are case-sensitive.
-    if method == "GET" { Ok(()) } else { Err(Fault::MethodNotGet) }
+    if method == b"GET" { Ok(()) } else { Err(Fault::MethodNotGet) }
+}
+
+fn target(target: &[u8]) -> Result<(), Fault> {
+    // §4.2.1: a path, or an absolute HTTP/HTTPS URI.
+    let target = str::from_utf8(target).ok().and_then(Target::parse);
+    target.map(drop).ok_or(Fault::TargetInvalid)
 }
 
 fn host(headers: &Headers) -> Result<(), Fault> {
@@ -152,9 +154,10 @@ fn host(headers: &Headers) -> Result<(), Fault> {
 }
 
 fn upgrade(headers: &Headers) -> Result<(), Fault> {
-    headers.get("upgrade").ok_or(Fault::UpgradeMissing)?;
+    let mut values = headers.get_all("upgrade").peekable();
+    values.peek().ok_or(Fault::UpgradeMissing)?;
     // §4.2.1: an Upgrade header that includes "websocket", in any case.
-    if lists(headers.get_all("upgrade").flat_map(grammar::protocols), "websocket") {
+    if lists(values.flat_map(grammar::protocols), b"websocket") {
         Ok(())
     } else {
         Err(Fault::UpgradeNotWebSocket)
@@ -183,10 +186,13 @@ fn origin(headers: &Headers) -> Result<(), Fault> {
 }
 
 fn subprotocols(headers: &Headers) -> Result<(), Fault> {
+    if headers.get("sec-websocket-protocol").is_none() {
+        return Ok(());
+    }
     let list = headers.get_all("sec-websocket-protocol").flat_map(grammar::tokens);
     let mut names = list.collect::<Result<Vec<_>, _>>().map_err(|_| Fault::SubprotocolsMalformed)?;
     // §4.1: 1#token, one at least.
-    if names.is_empty() && headers.get("sec-websocket-protocol").is_some() {
+    if names.is_empty() {
         return Err(Fault::SubprotocolsMalformed);
     }
     names.sort_unstable();
@@ -195,14 +201,14 @@ fn subprotocols(headers: &Headers) -> Result<(), Fault> {
 }
 
 fn extensions(headers: &Headers) -> Result<(), Fault> {
+    if headers.get("sec-websocket-extensions").is_none() {
+        return Ok(());
+    }
     let mut list = headers.get_all("sec-websocket-extensions").flat_map(grammar::extensions);
     // §9.1: a list that is not according to the grammar fails the handshake.
     let count = list.try_fold(0, |count, extension| extension.map(|_| count + 1));
-    match count {
-        Ok(0) if headers.get("sec-websocket-extensions").is_some() => Err(Fault::ExtensionsMalformed),
-        Ok(_) => Ok(()),
-        Err(_) => Err(Fault::ExtensionsMalformed),
-    }
+    // §11.3.2: and neither is one without an element.
+    if matches!(count, Ok(1..)) { Ok(()) } else { Err(Fault::ExtensionsMalformed) }
 }
 
 fn body(headers: &Headers) -> Result<(), Fault> {

@@ -124,7 +124,7 @@ impl Framing {
             let codings = headers.get_all("transfer-encoding").flat_map(grammar::tokens);
             let is_chunked = codings
                 .last()
-                .is_some_and(|last| last.is_ok_and(|last| last.eq_ignore_ascii_case("chunked")));
+                .is_some_and(|last| last.is_ok_and(|last| last.eq_ignore_ascii_case(b"chunked")));
             return if is_chunked { Self::ChunkSize } else { Self::Eof };
         }
         match headers.get("content-length") {

@@ -91,11 +91,11 @@ impl Rejection {
         fields.append(&self.fields);
         // RFC 9110 §15.3.5, §15.4.5: these two end with their head.
         if matches!(self.status, 204 | 304) {
-            return Reply::new(self.status, &fields, b"");
+            return Reply::new(self.status, &[fields.as_bytes()], b"");
         }
         let body = self.body.as_deref().unwrap_or(own_text.as_bytes());
         fields.write("Content-Length", body.len().to_string().as_bytes());
-        Reply::new(self.status, &fields, body)
+        Reply::new(self.status, &[fields.as_bytes()], body)
     }
 
     /// What the status and the faults call for.

@@ -4,7 +4,7 @@ use core::{ops::Deref, str};
 
 use bytes::Bytes;
 
-use super::{headers::FieldLines, http1};
+use super::http1;
 
 /// A whole reply of a server, ready for the wire: it is a slice of bytes.
 ///
@@ -30,10 +30,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, fields: &FieldLines, body: &[u8]) -> Self {
-        let mut wire = http1::write_reply(status, fields);
-        let head_len = wire.len();
-        wire.extend_from_slice(body);
+    /// With these lines of header fields, each whole, or in parts.
+    pub(super) fn new(status: u16, lines: &[&[u8]], body: &[u8]) -> Self {
+        let (wire, head_len) = http1::write_reply(status, lines, body);
         Self { status, wire: wire.into(), head_len }
     }
 

@@ -51,16 +51,19 @@ impl ServerHandshake {
     /// reply; then the connection is to be closed.
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Offer>, Rejection> {
         let verdict = match &mut self.0 {
-            Progress::Head(scan) => scan.request(input),
+            Progress::Head(scan) => receive(scan, input),
             Progress::Offered => return Ok(None),
             Progress::Refused(rejection) => return Err(rejection.clone()),
         };
-        let Some(head) = verdict.map_err(Rejection::from).transpose() else { return Ok(None) };
-        let verdict = head.and_then(Offer::validate);
-        self.0 = verdict
-            .as_ref()
-            .err()
-            .map_or(Progress::Offered, |rejection| Progress::Refused(rejection.clone()));
-        verdict.map(Some)
+        match &verdict {
+            Ok(Some(_)) => self.0 = Progress::Offered,
+            Ok(None) => {}
+            Err(rejection) => self.0 = Progress::Refused(rejection.clone()),
+        }
+        verdict
     }
+}
+
+fn receive(scan: &mut HeadScan, input: &mut BytesMut) -> Result<Option<Offer>, Rejection> {
+    scan.request(input)?.map(Offer::validate).transpose()
 }

@@ -49,8 +49,10 @@ pub(super) struct Authority<'a> {
 impl<'a> Authority<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, InvalidUri> {
         // The colons of an IPv6 address stand before its closing bracket.
-        let address_len = text.rfind(']').map_or(0, |bracket| bracket + 1);
-        let host_len = text[address_len..].find(':').map_or(text.len(), |colon| address_len + colon);
+        let bytes = text.as_bytes();
+        let address_len = bytes.iter().rposition(|byte| *byte == b']').map_or(0, |bracket| bracket + 1);
+        let colon = bytes[address_len..].iter().position(|byte| *byte == b':');
+        let host_len = colon.map_or(text.len(), |colon| address_len + colon);
         let (host, port) = text.split_at(host_len);
         if !is_host(host) {
             return Err(InvalidUri::Host);
@@ -94,8 +96,8 @@ impl<'a> Target<'a> {
     }
 
     fn split(authority: Option<&'a str>, resource: &'a str) -> Self {
-        let (path, query) = match resource.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        let (path, query) = match resource.bytes().position(|byte| byte == b'?') {
+            Some(mark) => (&resource[..mark], Some(&resource[mark + 1..])),
             None => (resource, None),
         };
         Self { authority, path: if path.is_empty() { "/" } else { path }, query }
@@ -133,9 +135,9 @@ fn is_registered_name(mut name: &[u8]) -> bool {
     let is_empty = name.is_empty();
     while let [first, rest @ ..] = name {
         name = match (first, rest) {
+            (byte, _) if byte.is_ascii_alphanumeric() => rest,
             (b'%', [high, low, rest @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
             (b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=', _) => rest,
-            (byte, _) if byte.is_ascii_alphanumeric() => rest,
             _ => return false,
         };
     }

@@ -1,17 +1,23 @@
 //! The server's side of the opening handshake, over a stream. RFC 6455 §4.2.
 
-use core::{future::Future, time::Duration};
+use core::{
+    borrow::Borrow,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 use std::{boxed::Box, io};
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use bytes::BytesMut;
 
-use super::{Error, READ, WebSocket, clock::Clock, trace};
+use super::{Error, READ, WebSocket, block, clock::Clock, trace};
 use crate::{
-    config::Config,
+    config::{Config, Limits, Negotiated},
     connection::Connection,
     error::TimedOut,
-    handshake::{Answer, Offer, Rejection, ServerHandshake},
+    handshake::{Answer, Offer, Rejection, Reply, ServerHandshake},
 };
 
 /// Accepts a connection with the default [`Config`] and [`Answer`]: pages of other hosts are refused.
@@ -21,7 +27,7 @@ use crate::{
 /// [`Error::Rejected`] once a bad request has been answered, [`Error::TimedOut`] after
 /// [`Config::handshake_timeout`], [`Error::Vanished`] and [`Error::Io`].
 pub async fn accept<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Result<WebSocket<T>, Error> {
-    Box::pin(async move { open(io, &Config::default(), |_| Ok(Answer::default())).await }).await
+    Box::pin(open(io, Config::default(), |_| Ok(Answer::default()))).await
 }
 
 /// Accepts a connection as `answer` says to what the client offers.
@@ -54,14 +60,15 @@ pub async fn accept_with<T: AsyncRead + AsyncWrite + Unpin>(
 /// In a box, so that what a handshake needs is not a part of its task for as long as that lives.
 async fn open<T: AsyncRead + AsyncWrite + Unpin>(
     io: T,
-    config: &Config,
+    config: impl Borrow<Config>,
     answer: impl FnOnce(&Offer) -> Result<Answer, Rejection>,
 ) -> Result<WebSocket<T>, Error> {
-    let incoming = receive_offer(io, config).await?;
-    match answer(incoming.offer()) {
-        Ok(answer) => incoming.accept(&answer).await,
-        Err(rejection) => Err(incoming.reject(rejection).await),
-    }
+    let mut opening = Opening::new(io, config.borrow());
+    let offer = opening.receive(&config.borrow().limits).await?;
+    let accepted = answer(&offer).and_then(|answer| offer.accept(&answer));
+    drop(offer);
+    let negotiated = opening.answer(accepted).await?;
+    Ok(opening.end(config.borrow(), negotiated))
 }
 
 /// Receives what a client offers, for a server that needs time, or other tasks, to answer it.
@@ -72,33 +79,19 @@ async fn open<T: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// As [`accept`].
 pub async fn receive_offer<T: AsyncRead + AsyncWrite + Unpin>(
-    mut io: T,
+    io: T,
     config: &Config,
 ) -> Result<Incoming<T>, Error> {
-    let mut time = Time { clock: Clock::new(), limit: config.handshake_timeout };
-    let mut input = BytesMut::new();
-    let mut handshake = ServerHandshake::new(&config.limits);
-    let offer = loop {
-        match handshake.receive(&mut input) {
-            Ok(Some(offer)) => break offer,
-            Ok(None) => {}
-            Err(rejection) => return Err(refuse(&mut io, &mut time, rejection).await),
-        }
-        input.reserve(READ);
-        if time.hold(io.read_buf(&mut input)).await? == 0 {
-            return Err(Error::Vanished);
-        }
-    };
-    Ok(Incoming { io, input, offer, time, config: config.clone() })
+    let mut opening = Opening::new(io, config);
+    let offer = opening.receive(&config.limits).await?;
+    Ok(Incoming { opening, offer, config: config.clone() })
 }
 
 /// A client that waits for an answer.
 #[derive(Debug)]
 pub struct Incoming<T> {
-    io: T,
-    input: BytesMut,
+    opening: Opening<T>,
     offer: Offer,
-    time: Time,
     config: Config,
 }
 
@@ -114,20 +107,81 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Incoming<T> {
     ///
     /// As [`accept`].
     pub async fn accept(mut self, answer: &Answer) -> Result<WebSocket<T>, Error> {
-        let accepted = match self.offer.accept(answer) {
-            Ok(accepted) => accepted,
-            Err(rejection) => return Err(self.reject(rejection).await),
-        };
-        let (reply, negotiated) = accepted;
-        self.time.hold(write(&mut self.io, &reply)).await?;
-        let connection = Connection::server(&self.config, negotiated);
-        trace::opened(&connection);
-        Ok(WebSocket::from_parts(self.io, connection, self.input))
+        let negotiated = self.opening.answer(self.offer.accept(answer)).await?;
+        Ok(self.opening.end(&self.config, negotiated))
     }
 
     /// Refuses the connection; gives the rejection back as the error that it is, or why it could not be sent.
     pub async fn reject(mut self, rejection: Rejection) -> Error {
-        refuse(&mut self.io, &mut self.time, rejection).await
+        self.opening.refuse(rejection).await
+    }
+}
+
+/// The stream of an opening handshake. Its steps borrow it, so that it has one place and is never moved.
+#[derive(Debug)]
+struct Opening<T> {
+    io: T,
+    input: BytesMut,
+    time: Time,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Opening<T> {
+    fn new(io: T, config: &Config) -> Self {
+        let time = Time { clock: Clock::new(), limit: config.handshake_timeout };
+        Self { io, input: BytesMut::new(), time }
+    }
+
+    async fn receive(&mut self, limits: &Limits) -> Result<Offer, Error> {
+        let mut handshake = ServerHandshake::new(limits);
+        let rejection = loop {
+            let is_first = self.input.is_empty();
+            let Self { io, input, time } = self;
+            if time.hold(|cx| poll_read(io, input, cx)).await? == 0 {
+                return Err(Error::Vanished);
+            }
+            match handshake.receive(input) {
+                Ok(Some(offer)) => {
+                    block::give_back(input);
+                    return Ok(offer);
+                }
+                Ok(None) if is_first => block::give_back(input),
+                Ok(None) => {}
+                Err(rejection) => break rejection,
+            }
+        };
+        Err(Box::pin(self.refuse(rejection)).await)
+    }
+
+    async fn answer(
+        &mut self,
+        accepted: Result<(Reply, Negotiated), Rejection>,
+    ) -> Result<Negotiated, Error> {
+        match accepted {
+            Ok((reply, negotiated)) => self.write(&reply).await.map(|()| negotiated),
+            Err(rejection) => Err(Box::pin(self.refuse(rejection)).await),
+        }
+    }
+
+    async fn write(&mut self, mut reply: &[u8]) -> Result<(), Error> {
+        let Self { io, time, .. } = self;
+        time.hold(|cx| poll_write(io, &mut reply, cx)).await
+    }
+
+    async fn refuse(&mut self, rejection: Rejection) -> Error {
+        trace::rejected(&rejection);
+        if let Err(error) = self.write(&rejection.response()).await {
+            return error;
+        }
+        // The reply is with the system; what follows only keeps a reset from overtaking it.
+        let mut drained = pin!(drain(&mut self.io));
+        let _ = self.time.hold(|cx| drained.as_mut().poll(cx)).await;
+        rejection.into()
+    }
+
+    fn end(self, config: &Config, negotiated: Negotiated) -> WebSocket<T> {
+        let connection = Connection::server(config, negotiated);
+        trace::opened(&connection);
+        WebSocket::from_parts(self.io, connection, self.input)
     }
 }
 
@@ -139,30 +193,45 @@ struct Time {
 }
 
 impl Time {
-    /// What `work` gives, unless the time is over before.
-    async fn hold<R>(&mut self, work: impl Future<Output = io::Result<R>>) -> Result<R, Error> {
-        let done = self.clock.within(self.limit, work).await.ok_or(TimedOut::Handshake)?;
-        Ok(done?)
+    /// What `poll` gives, unless the time is over before.
+    async fn hold<R>(
+        &mut self,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Result<R, Error> {
+        let done = poll_fn(|cx| match poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.clock.poll_until(Some(self.limit), cx).map(|()| Err(TimedOut::Handshake)),
+        });
+        Ok(done.await??)
     }
 }
 
-async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(
+/// Reads into the block of the thread, as most heads come whole: whoever waits for the first byte holds no buffer, and a
+/// head that comes in pieces has one of its own, so that each piece is copied once.
+fn poll_read<T: AsyncRead + Unpin>(
     io: &mut T,
-    time: &mut Time,
-    rejection: Rejection,
-) -> Error {
-    trace::rejected(&rejection);
-    if let Err(error) = time.hold(write(io, &rejection.response())).await {
-        return error;
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    if !input.is_empty() {
+        input.reserve(READ);
+        return pin!(io.read_buf(input)).poll(cx);
     }
-    // The reply is with the system; what follows only keeps a reset from overtaking it.
-    let _ = time.hold(drain(io)).await;
-    rejection.into()
+    block::borrow(input, 0);
+    let read = pin!(io.read_buf(input)).poll(cx);
+    if read.is_pending() {
+        block::give_back(input);
+    }
+    read
 }
 
-async fn write<T: AsyncWrite + Unpin>(io: &mut T, mut reply: &[u8]) -> io::Result<()> {
-    io.write_all_buf(&mut reply).await?;
-    io.flush().await
+fn poll_write<T: AsyncWrite + Unpin>(
+    io: &mut T,
+    reply: &mut &[u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    ready!(pin!(io.write_all_buf(reply)).poll(cx))?;
+    pin!(io.flush()).poll(cx)
 }
 
 /// Shuts down and reads to the end of the stream: closing it with bytes unread resets it, and the reply may be lost.

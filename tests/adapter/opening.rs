@@ -315,3 +315,22 @@ async fn the_limits_of_the_configuration_hold_for_the_connection() {
     assert!(matches!(websocket.recv().await, Err(Error::Protocol(_))));
     assert_eq!(start.elapsed(), Duration::from_secs(1));
 }
+
+/// The first piece was read into memory of the thread; each stall would be a copy if the rest was, too.
+#[tokio::test(start_paused = true)]
+async fn a_head_in_many_pieces_with_frames_behind_it() {
+    for piece in [1, 7, 1000, 5000] {
+        let (io, wire) = transport();
+        wire.cut(piece);
+        wire.stall();
+        let mut bytes = request(&format!("Cookie: {}\r\n", "c".repeat(9000))).into_bytes();
+        bytes.extend(early(&wire));
+        wire.put(bytes);
+        let incoming = receive_offer(io, &Config::default()).await.unwrap();
+        assert_eq!(incoming.offer().headers().get("cookie").map(<[u8]>::len), Some(9000));
+        let mut websocket = incoming.accept(&Answer::default()).await.unwrap();
+        assert_eq!(websocket.recv().await.unwrap(), Some("one".into()));
+        assert_eq!(websocket.recv().await.unwrap(), Some("two".into()));
+        assert_eq!(websocket.recv().await.unwrap(), None);
+    }
+}

@@ -179,3 +179,73 @@ fn bytes_that_are_no_text() {
         assert_eq!(status.to_string(), verdict, "{field}");
     }
 }
+
+/// Line feeds are looked for eight bytes at a time: at each place in such a word one is found, also behind those that differ
+/// from it in one bit only, and the head ends where one that looks at every two, or four, says.
+#[test]
+fn a_line_feed_is_found_wherever_it_stands() {
+    for filling in ["a", "\x0b", "\t", "\u{8a}", "a\r"] {
+        for length in 0..40 {
+            for line in ["\r\n", "\n", "\r\n\r\n", "\r\n\n", "\n\r\n"] {
+                let wire = format!("{}{line}{}", filling.repeat(length), filling.repeat(3));
+                let bytes = wire.as_bytes();
+                let bare = (0..bytes.len()).find(|at| bytes[*at] == b'\n' && !bytes[..*at].ends_with(b"\r"));
+                let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+                let mut input = BytesMut::from(bytes);
+                let verdict = ServerHandshake::new(&Limits::default()).receive(&mut input);
+                let faults = verdict.as_ref().map_err(|rejection| rejection.faults());
+                if let Some(end) = end {
+                    assert!(faults.is_err() && input == bytes[end + 4..], "{wire:?}: {faults:?}");
+                } else if bare.is_some() {
+                    assert!(matches!(faults, Err([Fault::LineEndMalformed])), "{wire:?}: {faults:?}");
+                } else {
+                    assert!(matches!(faults, Ok(None)) && input == bytes, "{wire:?}: {faults:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A hundred fields have room on the stack.
+#[test]
+fn fields_up_to_a_limit_that_is_higher_than_the_default() {
+    let mut limits = Limits::default();
+    for (limit, fields, verdict) in [(100, 95, true), (100, 96, false), (300, 295, true), (300, 296, false)] {
+        limits.head_fields = limit;
+        let mut input = BytesMut::from(request(&"+A: b | ".repeat(fields)).as_bytes());
+        let offer = ServerHandshake::new(&limits).receive(&mut input);
+        match offer {
+            Ok(Some(offer)) => assert!(verdict && offer.headers().get_all("a").count() == fields),
+            Err(rejection) => assert!(!verdict && rejection.faults() == [Fault::TooManyFields]),
+            Ok(None) => panic!("{fields} fields"),
+        }
+    }
+}
+
+/// Names of one length are told apart, of 63 bytes and more too, and a name is found in any case.
+#[test]
+fn fields_are_found_by_name() {
+    for length in [1, 5, 62, 63, 64, 65, 200] {
+        let (name, other) = ("a".repeat(length), "b".repeat(length));
+        let mut input = BytesMut::from(request(&format!("+{name}: 1 | +{other}: 2 | +{name}: 3")).as_bytes());
+        let offer = ServerHandshake::new(&Limits::default()).receive(&mut input).unwrap().unwrap();
+        let headers = offer.headers();
+        assert_eq!(headers.get_all(&name.to_uppercase()).collect::<Vec<_>>(), [b"1", b"3"]);
+        assert_eq!(headers.get(&other), Some(&b"2"[..]));
+        assert_eq!(headers.get(&"c".repeat(length)), None);
+        assert_eq!(headers.get(&"a".repeat(length + 1)), None);
+    }
+}
+
+/// Whoever keeps an offer does not keep what it was read into, and that can be read into again.
+#[test]
+fn an_offer_keeps_its_head_and_no_more() {
+    let wire = request("");
+    let mut input = BytesMut::with_capacity(1 << 16);
+    input.extend_from_slice(wire.as_bytes());
+    input.extend_from_slice(b"frames");
+    let offer = ServerHandshake::new(&Limits::default()).receive(&mut input).unwrap().unwrap();
+    assert_eq!(input, b"frames"[..]);
+    assert!(input.try_reclaim((1 << 16) - 6), "the offer shares the buffer");
+    assert_eq!((offer.target(), offer.host()), ("/chat", "server.example.com"));
+}
