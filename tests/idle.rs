@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use sansocket::{
     Config, Connection, Negotiated, Role,
     frame::OpCode,
-    tokio::{Error, WebSocket},
+    tokio::{Error, WebSocket, accept},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -268,6 +268,41 @@ fn a_hundred_beginnings_of_frames_hold_what_was_received_and_not_what_was_announ
             let each = (held() - before) / 100;
             assert!(each <= ALARM + OPEN + cut as isize, "{cut} bytes of a frame hold {each}");
         }
+    });
+}
+
+/// Neither while it waits for the first byte, nor when it is over.
+#[test]
+fn an_opening_handshake_keeps_no_block() {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    on_this_thread(async || {
+        let before = held();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut openings: Vec<_> = (0..10)
+            .map(|_| {
+                let said = Arc::new(Mutex::new(VecDeque::with_capacity(1024)));
+                (Box::pin(accept(Pipe(said.clone()))), said)
+            })
+            .collect();
+        for (opening, _) in &mut openings {
+            assert!(opening.as_mut().poll(&mut context).is_pending());
+        }
+        let each = (held() - before) / 10;
+        assert!(each <= 3500, "{each} bytes wait for the first byte");
+        let opened: Vec<_> = openings
+            .iter_mut()
+            .map(|(opening, said)| {
+                said.lock().unwrap().extend(REQUEST);
+                let Poll::Ready(opened) = opening.as_mut().poll(&mut context) else {
+                    panic!("it is all there")
+                };
+                opened.unwrap()
+            })
+            .collect();
+        let each = (held() - before) / 10;
+        assert!(each <= 2500, "{each} bytes behind the handshake");
+        drop(opened);
     });
 }
 

@@ -104,5 +104,5 @@ pub use self::{
 #[cfg(not(feature = "tracing"))]
 use untraced as trace;
 
-/// What one read of an opening handshake can bring: most heads whole.
+/// What one more read of an opening handshake can bring.
 const READ: usize = 2 << 10;

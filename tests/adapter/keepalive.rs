@@ -167,6 +167,33 @@ async fn a_peer_that_talks_and_takes_nothing_is_given_up_too() {
     assert_eq!(start.elapsed(), 60 * SECOND);
 }
 
+/// That output begins to wait is told at once, though the alarm is set for something else already.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stops_reading_is_given_up_a_minute_after_it_did() {
+    let (mut websocket, peer) = server();
+    let talking = every(20 * SECOND, || peer.text("1"));
+    let start = Instant::now();
+    let echoing = async {
+        let mut stopped = None;
+        loop {
+            match websocket.recv().await {
+                Ok(message) => websocket.feed(message.unwrap()).await.unwrap(),
+                Err(error) => return (stopped, error),
+            }
+            if stopped.is_none() && start.elapsed() > 90 * SECOND {
+                peer.stop_reading();
+                stopped = Some(Instant::now());
+            }
+        }
+    };
+    let (stopped, error) = tokio::select! {
+        end = echoing => end,
+        () = talking => unreachable!(),
+    };
+    assert!(matches!(error, Error::TimedOut(TimedOut::Write)), "{error:?}");
+    assert_eq!(stopped.unwrap().elapsed(), 60 * SECOND);
+}
+
 /// Nothing is read while a message is held, so that the peer is silent is of our making; that it takes nothing is not.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_given_up_while_a_message_is_held() {

@@ -187,7 +187,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             let heard = self.connection.received().bytes;
             self.connection.sender_mut().hear(self.clock.since(at), heard);
         }
-        self.is_read = false;
         let unsent = self.connection.unsent();
         let hook = self.ticks.prepare(&self.connection, &self.input);
         let tick = if is_unread { Connection::tick_unread } else { Connection::tick };
