@@ -38,6 +38,18 @@ async fn chunks_come_as_they_arrive() {
     assert_eq!(peer.heard(), ["close 1000"]);
 }
 
+/// Nothing more has to come for it.
+#[tokio::test(start_paused = true)]
+async fn what_recv_has_assembled_is_the_first_chunk() {
+    let (mut websocket, peer) = server();
+    peer.put(peer.fragment(false, OpCode::Text, b"one"));
+    assert!(waits(websocket.recv()));
+    assert_eq!(next(&mut websocket), Some(chunk("one", false)));
+    assert!(waits(websocket.recv_chunk()));
+    peer.put(peer.fragment(true, OpCode::Continuation, b"two"));
+    assert_eq!(next(&mut websocket), Some(chunk("two", true)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn recv_skips_what_is_left_of_a_message() {
     let (mut websocket, peer) = server();
