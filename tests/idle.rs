@@ -271,6 +271,24 @@ fn a_hundred_beginnings_of_frames_hold_what_was_received_and_not_what_was_announ
     });
 }
 
+/// A thread keeps a block to write from, and not what a burst has made of it.
+#[test]
+fn a_burst_of_output_is_not_held() {
+    on_this_thread(async || {
+        let mut config = Config::new();
+        config.limits.unsent = 8 << 20;
+        let mut ends = ends(Role::Server, &config);
+        ends.park();
+        let before = held();
+        for _ in 0..1000 {
+            ends.websocket.feed(vec![7; 4000]).await.unwrap();
+        }
+        assert!(held() - before >= 4_000_000);
+        ends.websocket.flush().await.unwrap();
+        assert!(held() - before <= SHARED, "{}", held() - before);
+    });
+}
+
 /// Neither while it waits for the first byte, nor when it is over.
 #[test]
 fn an_opening_handshake_keeps_no_block() {

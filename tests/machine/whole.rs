@@ -118,3 +118,19 @@ fn messages_about_as_large_as_those_that_are_copied() {
     let payloads = [300, 16_383, 16_384, 16_385, 65_535, 65_536].map(|len| vec![b'x'; len]);
     judge_all(&[0x81, 0x82], &payloads);
 }
+
+/// What is masked may look like text: it is not unmasked twice.
+#[test]
+fn large_text_that_is_utf8_only_as_long_as_it_is_masked() {
+    for len in [100, 16_384, 65_536] {
+        let form = if len < 65_536 { Form::Bits16 } else { Form::Bits64 };
+        let form = if len < 126 { Form::Bits7 } else { form };
+        let mut input = BytesMut::from(&wire(0x81, form, true, &vec![b'a' ^ 0x80; len])[..]);
+        // With this key each byte of the payload is an `a` on the wire.
+        let start = input.len() - len;
+        input[start - 4..start].fill(0x80);
+        input[start..].fill(b'a');
+        let mut end = connection(Role::Server, &Config::new());
+        assert_eq!(end.receive(&mut input), Err(ProtocolError::TextNotUtf8), "{len}");
+    }
+}
