@@ -354,6 +354,28 @@ fn a_read_takes_the_block_of_the_thread() {
 }
 
 #[test]
+fn a_block_that_was_echoed_is_read_into_again() {
+    let message = from_client(&vec![7; 64 << 10]);
+    on_this_thread(async || {
+        let mut ends = ends(Role::Server, &Config::new());
+        let mut echo = async || {
+            // At once, as a socket has it.
+            ends.said.lock().unwrap().extend(&message);
+            let message = ends.websocket.recv().await.unwrap().unwrap();
+            ends.websocket.send(message).await.unwrap();
+        };
+        for _ in 0..3 {
+            echo().await;
+        }
+        TAKEN.set(0);
+        for _ in 0..10 {
+            echo().await;
+        }
+        assert!(TAKEN.get() <= 10 * 1024, "{}", TAKEN.get());
+    });
+}
+
+#[test]
 fn a_large_message_takes_twice_its_size_in_all() {
     let message = from_client(&vec![7; 4 << 20]);
     on_this_thread(async || {

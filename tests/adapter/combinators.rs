@@ -1,6 +1,6 @@
 //! `Stream` and `Sink`.
 
-use std::future::poll_fn;
+use std::{future::poll_fn, pin::pin};
 
 use futures_util::{SinkExt, Stream, StreamExt, TryStreamExt};
 use sansocket::{
@@ -27,6 +27,31 @@ async fn a_stream_gives_messages_until_both_have_closed() {
         assert!(at_once(websocket.next()).is_none());
     }
     assert!(websocket.ended().unwrap().is_clean());
+}
+
+/// As through a mutex: a task that waits for the stream is not forgotten because another one has come and gone.
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_woken_though_another_task_has_waited_since() {
+    let (mut websocket, peer) = server();
+    let (streaming, feeding) = (Bell::new(), Bell::new());
+    assert!(poll_with(pin!(websocket.next()), &streaming).is_pending());
+    peer.stop_reading();
+    while poll_with(pin!(WebSocket::feed(&mut websocket, vec![7; 100_000])), &feeding).is_ready() {}
+    streaming.rings();
+    peer.text("hi");
+    assert!(streaming.rings() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_task_feeds_is_written_by_the_one_that_waits() {
+    let (mut websocket, peer) = server();
+    let bell = Bell::new();
+    assert!(poll_with(pin!(websocket.next()), &bell).is_pending());
+    bell.rings();
+    at_once(WebSocket::feed(&mut websocket, "hi")).unwrap();
+    assert!(bell.rings() > 0);
+    assert!(poll_with(pin!(websocket.next()), &bell).is_pending());
+    assert_eq!(peer.heard(), ["text hi"]);
 }
 
 #[tokio::test(start_paused = true)]

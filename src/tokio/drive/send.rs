@@ -12,7 +12,7 @@ use crate::{
     send::Outgoing,
     tokio::{
         Error, NotSent, trace,
-        wakers::{Place, RECEIVING, SENDING, Until},
+        wakers::{Place, RECEIVING, Until},
     },
 };
 
@@ -102,7 +102,6 @@ impl<T> Driver<T> {
         // It cannot fail after the check.
         let _ = self.pump.outlet().send(message);
         trace::queued(self.pump.connection.unsent());
-        self.lane = SENDING;
         None
     }
 
