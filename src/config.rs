@@ -156,7 +156,7 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Keepalive {
-    /// Silence after which a ping is sent. 30 s.
+    /// Silence after which a ping is sent. 30 s; less than a millisecond is taken as one.
     pub interval: Duration,
     /// Further silence after which the peer counts as gone; anything it sends is an answer. 30 s.
     pub timeout: Duration,

@@ -289,6 +289,19 @@ fn a_burst_of_output_is_not_held() {
     });
 }
 
+/// What was refused leaves no block behind.
+#[test]
+fn a_refused_ping_keeps_no_block() {
+    on_this_thread(async || {
+        let mut all: Vec<_> = (0..10).map(|_| ends(Role::Server, &Config::new())).collect();
+        let before = held();
+        for ends in &mut all {
+            assert!(ends.websocket.ping(vec![0; 126]).await.is_err());
+        }
+        assert!(held() - before <= 10 * SHARED, "{}", held() - before);
+    });
+}
+
 /// Neither while it waits for the first byte, nor when it is over.
 #[test]
 fn an_opening_handshake_keeps_no_block() {

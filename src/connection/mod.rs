@@ -369,6 +369,15 @@ impl Connection {
 
 #[cfg(feature = "tokio")]
 impl Connection {
+    /// [`tick`](Self::tick), where the stream holds so many bytes of what has left back.
+    pub(crate) fn tick_unflushed(
+        &mut self,
+        now: Duration,
+        unflushed: usize,
+    ) -> Result<Option<Duration>, TimedOut> {
+        self.sender.tick_unflushed(now, self.receiver.heard(), unflushed)
+    }
+
     /// The next message, if it is whole at the front of the input: [`receive`](Self::receive) with less ado.
     #[inline]
     pub(crate) fn receive_whole(&mut self, input: &mut BytesMut) -> Option<Message> {

@@ -1,5 +1,7 @@
 //! When silence means something: keepalive and the time that the closing handshake may take.
 
+use core::time::Duration;
+
 use crate::{
     config::{Config, Keepalive},
     error::TimedOut,
@@ -23,6 +25,9 @@ pub(super) enum Waiting {
     Closing,
 }
 
+/// With less, each look at the clock would make a ping.
+const LEAST_INTERVAL: Duration = Duration::from_millis(1);
+
 /// How long silence is borne: a [`Keepalive`].
 #[derive(Clone, Copy, Debug)]
 struct Patience {
@@ -32,7 +37,7 @@ struct Patience {
 
 impl From<Keepalive> for Patience {
     fn from(Keepalive { interval, timeout }: Keepalive) -> Self {
-        Self { interval: interval.into(), timeout: timeout.into() }
+        Self { interval: interval.max(LEAST_INTERVAL).into(), timeout: timeout.into() }
     }
 }
 

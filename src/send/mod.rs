@@ -252,10 +252,20 @@ impl Sender {
     ///
     /// The deadline that passed. Every later call gives the same error.
     pub fn tick(&mut self, now: Duration, heard: u64) -> Result<Option<Duration>, TimedOut> {
+        self.tick_unflushed(now, heard, 0)
+    }
+
+    /// [`tick`](Self::tick), where the stream holds so many bytes of what has left back.
+    pub(crate) fn tick_unflushed(
+        &mut self,
+        now: Duration,
+        heard: u64,
+        unflushed: usize,
+    ) -> Result<Option<Duration>, TimedOut> {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.transmittable() };
+        let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.transmittable() + unflushed };
         match self.deadlines.tick(now.into(), flow, self.waiting()) {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}

@@ -4,6 +4,7 @@
 
 mod answering;
 mod bounds;
+mod buffering;
 mod calling;
 mod cancelling;
 mod chunks;

@@ -35,7 +35,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             }
         }
         self.pump.check_open()?;
-        accept(self.pump.outlet())?;
+        self.pump.queue(accept)?;
         trace::queued(self.pump.connection.unsent());
         match lane {
             Some(lane) => self.lane = lane,
@@ -100,7 +100,7 @@ impl<T> Driver<T> {
             return Some(message);
         }
         // It cannot fail after the check.
-        let _ = self.pump.outlet().send(message);
+        let _ = self.pump.queue(|connection| connection.send(message));
         trace::queued(self.pump.connection.unsent());
         None
     }

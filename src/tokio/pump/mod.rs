@@ -168,8 +168,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Ready when a deadline has come, and with it something to do.
     fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        let is_quiet =
-            self.connection.is_running() && self.connection.sender().is_idle() && self.ticks.is_deaf();
+        let is_quiet = self.connection.is_running()
+            && self.connection.sender().is_idle()
+            && self.ticks.is_deaf()
+            && self.is_flushed();
         if !is_quiet || !self.clock.is_set(now, cx) {
             return self.poll_tick_with(cx, false);
         }
@@ -189,8 +191,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         }
         let unsent = self.connection.unsent();
         let hook = self.ticks.prepare(&self.connection, &self.input);
-        let tick = if is_unread { Connection::tick_unread } else { Connection::tick };
-        let ticked = tick(&mut self.connection, now);
+        if is_unread {
+            self.connection.sender_mut().excuse_silence(now);
+        }
+        // A stream that buffers may hold back what its peer does not take. A recording does not know of it.
+        let is_recorded = hook.is_some();
+        let unflushed = if is_recorded { 0 } else { self.connection.sent().bytes - self.flushed };
+        let ticked = self.connection.tick_unflushed(now, unflushed as usize);
         let is_quiet = self.connection.unsent() == unsent;
         if let Some((listen, seen)) = hook {
             listen(Told { now, is_unread, made_ping: ticked.is_ok() && !is_quiet, seen });

@@ -76,10 +76,16 @@ impl<T: AsyncWrite + Unpin> Pump<T> {
 }
 
 impl<T> Pump<T> {
-    /// The machine, for something that is to be queued.
-    pub(in crate::tokio) fn outlet(&mut self) -> &mut Connection {
+    /// Has something queued, in memory of the thread.
+    pub(in crate::tokio) fn queue<R>(&mut self, accept: impl FnOnce(&mut Connection) -> R) -> R {
         block::borrow_output(self.connection.sender_mut().output());
-        &mut self.connection
+        let accepted = accept(&mut self.connection);
+        let output = self.connection.sender_mut().output();
+        if !output.has_remaining() {
+            // It was refused.
+            output.advance_all().into_iter().for_each(block::give_back_output);
+        }
+        accepted
     }
 
     /// Where the output ends that is queued so far and can leave; nowhere that is reached, if some of it was dropped.
