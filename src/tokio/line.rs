@@ -158,10 +158,11 @@ impl<T> Drop for Stay<'_, T> {
     fn drop(&mut self) {
         let Line { way, place, waits } = &mut self.0;
         if *waits {
-            match way {
+            let left = match way {
                 Way::Straight(driver) => driver.leave(*place),
                 Way::Locked(split) => split.lock().leave(*place),
-            }
+            };
+            drop(left);
         }
     }
 }

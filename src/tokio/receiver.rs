@@ -113,10 +113,12 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.split.with(|driver| {
-            driver.leave(RECEIVING);
+        let left = self.split.with(|driver| {
+            let left = driver.leave(RECEIVING);
             driver.set_listener(Listener::Nobody);
+            left
         });
+        drop(left);
     }
 }
 

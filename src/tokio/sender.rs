@@ -226,9 +226,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        self.split.with(|driver| {
-            driver.leave(self.lane);
+        let left = self.split.with(|driver| {
+            let left = driver.leave(self.lane);
             driver.release(self.lane);
+            left
         });
+        drop(left);
     }
 }

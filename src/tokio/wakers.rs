@@ -36,7 +36,7 @@ pub(super) enum Until {
 }
 
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     place: Place,
     waker: Waker,
     until: Until,
@@ -93,7 +93,8 @@ impl Wakers {
         self.one = None;
         // The stream may still know it.
         if let Some(many) = self.many.take() {
-            many.tasks().waiting.clear();
+            let gone = mem::take(&mut *many.tasks());
+            drop(gone);
         }
     }
 
@@ -106,11 +107,11 @@ impl Wakers {
         }
     }
 
-    /// The task does not wait any more.
-    pub(super) fn leave(&mut self, place: Place) {
-        self.one.take_if(|one| one.place == place);
-        if let Some(many) = &self.many {
-            many.tasks().waiting.retain(|waiting| waiting.place != place);
+    /// The task does not wait any more. What it leaves is to be dropped once nothing is locked.
+    pub(super) fn leave(&mut self, place: Place) -> Option<Waiting> {
+        match &self.many {
+            Some(many) => many.tasks().take(place),
+            None => self.one.take_if(|one| one.place == place).map(|one| *one),
         }
     }
 
@@ -129,24 +130,29 @@ impl Wakers {
         let is_other = |waiting: &Waiting| waiting.place != place && is_due(waiting.until);
         let Some(many) = &self.many else {
             let one = self.one.iter().filter(|waiting| is_other(waiting));
-            return Due(one.map(|waiting| waiting.waker.clone()).collect());
+            return Due { called: one.map(|waiting| waiting.waker.clone()).collect(), _gone: None };
         };
         let mut tasks = many.tasks();
-        match mem::take(&mut tasks.call) {
+        let called = match mem::take(&mut tasks.call) {
             Call::Came => tasks.call(|_| true),
             _ => tasks.call(|waiting| !waiting.is_called && is_other(waiting)),
-        }
+        };
+        Due { called, _gone: tasks.gone.take() }
     }
 }
 
-/// Tasks to wake, once nothing is locked.
+/// Tasks to wake once nothing is locked, and one to forget: with its waker a task may be dropped, and with that a half of
+/// this very connection.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Due(Vec<Waker>);
+pub(super) struct Due {
+    called: Vec<Waker>,
+    _gone: Option<Waiting>,
+}
 
 impl Due {
     pub(super) fn wake(self) {
-        self.0.into_iter().for_each(Waker::wake);
+        self.called.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -165,13 +171,14 @@ enum Call {
 #[derive(Debug, Default)]
 struct Tasks {
     waiting: Vec<Waiting>,
+    /// Whose place another one has taken.
+    gone: Option<Waiting>,
     call: Call,
 }
 
 impl Tasks {
-    fn call(&mut self, whom: impl Fn(&Waiting) -> bool) -> Due {
-        let called = self.waiting.iter_mut().filter(|waiting| whom(waiting));
-        Due(called.map(Waiting::call).collect())
+    fn call(&mut self, whom: impl Fn(&Waiting) -> bool) -> Vec<Waker> {
+        self.waiting.iter_mut().filter(|waiting| whom(waiting)).map(Waiting::call).collect()
     }
 
     fn change(&mut self, place: Place, until: Until) {
@@ -180,9 +187,14 @@ impl Tasks {
 
     fn set(&mut self, new: Waiting) {
         match self.waiting.iter_mut().find(|waiting| waiting.place == new.place) {
-            Some(waiting) => *waiting = new,
+            Some(waiting) => self.gone = Some(mem::replace(waiting, new)),
             None => self.waiting.push(new),
         }
+    }
+
+    fn take(&mut self, place: Place) -> Option<Waiting> {
+        let at = self.waiting.iter().position(|waiting| waiting.place == place)?;
+        Some(self.waiting.swap_remove(at))
     }
 }
 
@@ -195,11 +207,11 @@ impl Many {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self) -> Due {
+    fn call(&self) -> Vec<Waker> {
         let mut tasks = self.tasks();
         if !matches!(tasks.call, Call::Passed) {
             tasks.call = Call::Came;
-            return Due(Vec::new());
+            return Vec::new();
         }
         tasks.call(|_| true)
     }
@@ -211,6 +223,6 @@ impl Wake for Many {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.call().wake();
+        self.call().into_iter().for_each(Waker::wake);
     }
 }

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use sansocket::{Role, frame::OpCode};
+use sansocket::{Role, frame::OpCode, tokio::Sender};
 use tokio::time::advance;
 
 use crate::support::{
-    Bell, at_once, client, halves, narrow, park, poll_once, poll_times, poll_with, waits, woken,
+    Bell, Transport, at_once, client, halves, narrow, park, poll_once, poll_times, poll_with, waits, woken,
 };
 
 #[tokio::test(start_paused = true)]
@@ -228,6 +228,29 @@ fn nothing_is_locked_when_a_task_is_woken() {
                 drop(receiver);
                 one.abort();
             }
+        }
+    });
+}
+
+/// A waker that is the last to know of a sender, as executors have it whose wakers own their tasks.
+#[test]
+fn a_waker_that_is_dropped_may_drop_a_sender_of_its_connection() {
+    struct Owner(#[expect(dead_code)] Mutex<Option<Sender<Transport>>>);
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+    ends(|| {
+        let (sender, mut receiver, _peer) = halves(Role::Server);
+        for is_left in [false, true] {
+            let mut receiving = Box::pin(receiver.recv());
+            let owner = Waker::from(Arc::new(Owner(Mutex::new(Some(sender.clone())))));
+            assert!(receiving.as_mut().poll(&mut Context::from_waker(&owner)).is_pending());
+            drop(owner);
+            if !is_left {
+                // Its place is taken over.
+                assert!(receiving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            }
+            drop(receiving);
         }
     });
 }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 
 use super::{
     pump::Pump,
-    wakers::{Due, NOWHERE, Place, SENDING, Until, Wakers},
+    wakers::{Due, NOWHERE, Place, SENDING, Until, Waiting, Wakers},
 };
 use crate::connection::{Connection, State};
 use receive::{Asked, Held};
@@ -94,7 +94,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if polled.is_pending() {
             self.wakers.wait(place, cx.waker(), *until);
         } else {
-            self.wakers.leave(place);
+            // It is being polled: this is not the last of its wakers.
+            drop(self.wakers.leave(place));
         }
         let is_left = polled.is_ready() && self.is_work_left(before);
         (polled, self.wakers.due(place, |until| is_left || self.is_met(until)))
@@ -116,9 +117,9 @@ impl<T> Driver<T> {
         self.wakers.is_empty()
     }
 
-    /// A task gives up its place.
-    pub(super) fn leave(&mut self, place: Place) {
-        self.wakers.leave(place);
+    /// A task gives up its place. What it leaves there is to be dropped once nothing is locked.
+    pub(super) fn leave(&mut self, place: Place) -> Option<Waiting> {
+        self.wakers.leave(place)
     }
 
     /// Says that several tasks wait from now on, whose wakers are not called while the halves are locked.
