@@ -41,14 +41,16 @@ fn book(bytes: isize) {
     let _ = HELD.try_with(|held| held.set(held.get() + bytes));
 }
 
-// SAFETY: all is left to the system's allocator.
+// SAFETY: all is left to the system's allocator. There is no safe way to count what is allocated.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: the contract of the trait, which is the caller's to keep.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         book(layout.size() as isize);
         // SAFETY: as the caller says.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: as `alloc`.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         book(-(layout.size() as isize));
         // SAFETY: as the caller says.

@@ -45,8 +45,9 @@ fn book(bytes: isize) {
     });
 }
 
-// SAFETY: all is left to the system's allocator.
+// SAFETY: all is left to the system's allocator. There is no safe way to count what is allocated.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: the contract of the trait, which is the caller's to keep.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         book(layout.size() as isize);
         let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(layout.size())));
@@ -55,12 +56,14 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: as `alloc`.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         book(-(layout.size() as isize));
         // SAFETY: as the caller says.
         unsafe { System.dealloc(pointer, layout) }
     }
 
+    // SAFETY: as `alloc`.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         book(size as isize - layout.size() as isize);
         let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));

@@ -35,6 +35,7 @@ macro_rules! operations {
     ($hands:ty, $sender:tt, $receiver:tt) => {{
         macro_rules! row {
             ($name:literal, $it:ident, $got:ident, $body:expr, $heard:expr) => {{
+                // Most rows receive nothing, and all have the type of those that do.
                 #[allow(unused_variables, clippy::ptr_arg)]
                 fn operation<'a>(
                     $it: &'a mut $hands,
@@ -168,6 +169,7 @@ trait Hands {
 }
 
 impl Hands for Whole {
+    // Functions within a function know no `Self`.
     #[allow(clippy::use_self)]
     fn operations() -> Vec<Row<Self>> {
         operations!(Whole, 0, 0)
@@ -187,6 +189,7 @@ impl Hands for Whole {
 }
 
 impl Hands for Halves {
+    // Functions within a function know no `Self`.
     #[allow(clippy::use_self)]
     fn operations() -> Vec<Row<Self>> {
         let mut rows = operations!(Halves, 0, 1);
