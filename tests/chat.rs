@@ -1,6 +1,7 @@
 //! The rooms of the chat example: who hears what, what slow members cost, and how thousands are told and closed.
 #![cfg(all(feature = "deflate", feature = "tokio"))]
 
+mod counting;
 #[path = "../examples/chat/farewell.rs"]
 mod farewell;
 #[path = "../examples/chat/hub.rs"]
@@ -8,11 +9,7 @@ mod hub;
 #[path = "../examples/chat/protocol.rs"]
 mod protocol;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use sansocket::{
@@ -29,37 +26,6 @@ use tokio::{
 use farewell::Farewell;
 use hub::{CROWD, Counts, HISTORY, HISTORY_BYTES, Hub, News, Person};
 use protocol::Line;
-
-/// The system's allocator, with an account for each thread.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-}
-
-fn book(bytes: isize) {
-    let _ = HELD.try_with(|held| held.set(held.get() + bytes));
-}
-
-// SAFETY: all is left to the system's allocator. There is no safe way to count what is allocated.
-unsafe impl GlobalAlloc for Counting {
-    // SAFETY: the contract of the trait, which is the caller's to keep.
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        book(layout.size() as isize);
-        // SAFETY: as the caller says.
-        unsafe { System.alloc(layout) }
-    }
-
-    // SAFETY: as `alloc`.
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        book(-(layout.size() as isize));
-        // SAFETY: as the caller says.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// How a stream is cut: less than a message, so that all ends of it are met.
 const PIPE: usize = 512;
@@ -343,14 +309,14 @@ async fn stuck(slow: Overflow) -> Stuck {
     cid.expect(&["you are 2 Cid in red", "2 here: 1 Ann, 2 Cid"]).await;
 
     let text = "x".repeat(1000);
-    let (begun, mut held, mut bob) = (Instant::now(), HELD.get(), None);
+    let (begun, mut held, mut bob) = (Instant::now(), counting::held(), None);
     for number in 1..=SAID {
         ann.say(&text).await;
         let expected = format!("#{number} 1 Ann: {text}");
         assert_eq!(ann.hear().await, expected);
         assert_eq!(cid.hear().await, expected);
         if number == BEFORE {
-            held = HELD.get();
+            held = counting::held();
             bob = Some(chat.enter("red", "Bob"));
             ann.expect(&["3 Bob came"]).await;
             cid.expect(&["3 Bob came"]).await;
@@ -358,7 +324,7 @@ async fn stuck(slow: Overflow) -> Stuck {
     }
     // Nobody was late, and what is kept for Bob is what there is room for.
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    let kept = usize::try_from(HELD.get() - held).unwrap_or(0);
+    let kept = usize::try_from(counting::held() - held).unwrap_or(0);
     assert!(kept < UNSENT + OVERHEAD, "{kept} bytes are held");
 
     let mut bob = bob.unwrap();

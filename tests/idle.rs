@@ -1,12 +1,11 @@
 //! An idle connection holds no buffer: what the heap holds for it, by counting.
 #![cfg(feature = "tokio")]
 
+mod counting;
 #[path = "adapter/support/mod.rs"]
 mod support;
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
     collections::VecDeque,
     future::Future,
     io,
@@ -26,59 +25,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use counting::{allocated, forget, held, largest, peak};
 use support::{Peer, transport};
-
-/// The system's allocator, with an account for each thread: tests run side by side.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-    static TAKEN: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn book(bytes: isize) {
-    let _ = HELD.try_with(|held| {
-        held.set(held.get() + bytes);
-        PEAK.set(PEAK.get().max(held.get()));
-    });
-}
-
-// SAFETY: all is left to the system's allocator. There is no safe way to count what is allocated.
-unsafe impl GlobalAlloc for Counting {
-    // SAFETY: the contract of the trait, which is the caller's to keep.
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        book(layout.size() as isize);
-        let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(layout.size())));
-        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + layout.size()));
-        // SAFETY: as the caller says.
-        unsafe { System.alloc(layout) }
-    }
-
-    // SAFETY: as `alloc`.
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        book(-(layout.size() as isize));
-        // SAFETY: as the caller says.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    // SAFETY: as `alloc`.
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        book(size as isize - layout.size() as isize);
-        let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
-        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + size));
-        // SAFETY: as the caller says.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn held() -> isize {
-    HELD.get()
-}
 
 /// What an idle connection may hold: its alarm. It is 112 bytes with tokio 1.54.
 const ALARM: isize = 128;
@@ -345,12 +293,12 @@ fn an_announced_length_makes_nobody_allocate() {
     let frame = from_client(&vec![7; 16 << 20]);
     on_this_thread(async || {
         let mut ends = ends(Role::Server, &Config::new());
-        LARGEST.set(0);
+        forget();
         ends.hear(&frame[..20]);
-        assert!(LARGEST.get() <= 64 << 10, "{}", LARGEST.get());
+        assert!(largest() <= 64 << 10, "{}", largest());
         // It at most doubles.
         ends.hear(&frame[20..100_000]);
-        assert!(LARGEST.get() <= 4 * 100_000, "{}", LARGEST.get());
+        assert!(largest() <= 4 * 100_000, "{}", largest());
     });
 }
 
@@ -360,11 +308,12 @@ fn a_read_takes_the_block_of_the_thread() {
         let message = from_client(&vec![7; size]);
         on_this_thread(async || {
             let mut all: Vec<_> = (0..10).map(|_| ends(Role::Server, &Config::new())).collect();
-            TAKEN.set(0);
+            forget();
             for round in 0..rounds {
                 assert_eq!(all[round % 10].hear(&message), 1);
             }
-            assert!(TAKEN.get() / rounds <= most, "{} bytes for a message of {size}", TAKEN.get() / rounds);
+            let each = allocated() as usize / rounds;
+            assert!(each <= most, "{each} bytes for a message of {size}");
         });
     }
 }
@@ -383,11 +332,11 @@ fn a_block_that_was_echoed_is_read_into_again() {
         for _ in 0..3 {
             echo().await;
         }
-        TAKEN.set(0);
+        forget();
         for _ in 0..10 {
             echo().await;
         }
-        assert!(TAKEN.get() <= 10 * 1024, "{}", TAKEN.get());
+        assert!(allocated() <= 10 * 1024, "{}", allocated());
     });
 }
 
@@ -396,9 +345,9 @@ fn a_large_message_takes_twice_its_size_in_all() {
     let message = from_client(&vec![7; 4 << 20]);
     on_this_thread(async || {
         let mut ends = ends(Role::Server, &Config::new());
-        TAKEN.set(0);
+        forget();
         assert_eq!(ends.hear(&message), 1);
-        assert!(TAKEN.get() <= 2 * (4 << 20), "{}", TAKEN.get());
+        assert!(allocated() <= 2 * (4 << 20), "{}", allocated());
     });
 }
 
@@ -411,9 +360,9 @@ fn a_large_message_takes_its_own_size_at_the_peak() {
             ends.park();
             for _ in 0..2 {
                 let before = held();
-                PEAK.set(before);
+                forget();
                 assert_eq!(ends.hear(&message), 1);
-                let peak = PEAK.get() - before;
+                let peak = peak() - before;
                 assert!(peak <= size as isize + (64 << 10), "{peak} bytes for a message of {size}");
             }
         });

@@ -1,11 +1,9 @@
 //! What a connection holds and what it allocates, counted: memory follows bytes received, never lengths announced, and
 //! an idle connection holds nothing.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::{Duration, Instant},
-};
+mod counting;
+
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, BytesMut};
 use sansocket::{
@@ -14,17 +12,7 @@ use sansocket::{
     frame::{Header, MaskingKey, OpCode},
 };
 
-/// The system's allocator, with a count for each thread, so that tests that run at once do not count each other.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static COUNT: Cell<Count> = const { Cell::new(Count { live: 0, peak: 0, allocated: 0 }) };
-}
-
-/// In bytes: held now, held at most, and asked for since the count was set.
+/// In bytes: what is left behind, what was held at most, and what was asked for in all.
 #[derive(Clone, Copy, Debug)]
 struct Count {
     live: isize,
@@ -32,44 +20,13 @@ struct Count {
     allocated: usize,
 }
 
-fn count(taken: usize, given_back: usize) {
-    // A thread that ends may free after its count is gone.
-    let _ = COUNT.try_with(|count| {
-        let Count { live, peak, allocated } = count.get();
-        let live = live + taken as isize - given_back as isize;
-        count.set(Count { live, peak: peak.max(live), allocated: allocated + taken });
-    });
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        // SAFETY: the block came from `System` with this layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Counted as if it were copied, which it may be.
-        count(size, layout.size());
-        // SAFETY: the block came from `System` with this layout, and the size is the caller's.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-/// What `work` takes: what it leaves behind, its peak, and all that it asked for.
+/// What `work` takes.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, Count) {
-    let before = COUNT.get().live;
-    COUNT.set(Count { live: before, peak: before, allocated: 0 });
+    let before = counting::held();
+    counting::forget();
     let result = work();
-    let Count { live, peak, allocated } = COUNT.get();
-    (result, Count { live: live - before, peak: peak - before, allocated })
+    let allocated = counting::allocated() as usize;
+    (result, Count { live: counting::held() - before, peak: counting::peak() - before, allocated })
 }
 
 fn client(config: &Config) -> Connection {

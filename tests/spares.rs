@@ -2,13 +2,10 @@
 //! comes to another with it.
 #![cfg(feature = "deflate")]
 
+mod counting;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    sync::{
-        Barrier, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicIsize, Ordering},
-    },
+    sync::{Barrier, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -20,39 +17,13 @@ use sansocket::{
     frame::{Header, OpCode, RSV1},
 };
 
-/// The system's allocator, with a count for each thread of what it asks for, and one for all of what they hold.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-static HELD: AtomicIsize = AtomicIsize::new(0);
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        let _ = ALLOCATED.try_with(|allocated| allocated.set(allocated.get() + layout.size()));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the block came from `System` with this layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
+use counting::{forget, held_by_all};
 
 /// How much `work` asks for.
 fn allocated(work: impl FnOnce()) -> usize {
-    let before = ALLOCATED.get();
+    forget();
     work();
-    ALLOCATED.get() - before
+    counting::allocated() as usize
 }
 
 /// What is kept is everybody's: these tests take turns.
@@ -218,7 +189,7 @@ fn what_is_kept_is_bounded() {
                 scope.spawn(|| said(&mut end(Role::Server, 15, 6, false), &[Chance(1).data(100_000)]));
             }
         });
-        held = HELD.load(Ordering::Relaxed);
+        held = held_by_all();
         if held > PLACES * COMPRESSORS[6] {
             break;
         }
@@ -229,12 +200,12 @@ fn what_is_kept_is_bounded() {
     for end in &mut hearing {
         assert_eq!(heard(end, &frame(false, b"\xf2\x48\xcd\xc9\xc9\x07\x00")).unwrap(), Vec::<Bytes>::new());
     }
-    let open = HELD.load(Ordering::Relaxed);
+    let open = held_by_all();
     assert!(open > 20 * INFLATER, "{open} bytes");
     for end in &mut hearing {
         assert_eq!(heard(end, &[0x80, 0]).unwrap(), [&b"Hello"[..]]);
     }
-    let held = HELD.load(Ordering::Relaxed);
+    let held = held_by_all();
     let most = PLACES * (COMPRESSORS[6] + INFLATER + ROOM);
     println!("{held} bytes are held, of {most} at most");
     assert!(held < most + SLACK, "{held} bytes, of {most}");
@@ -242,7 +213,7 @@ fn what_is_kept_is_bounded() {
     assert!(held > PLACES * (COMPRESSORS[6] + INFLATER) + ROOM, "{held} bytes");
     assert_eq!(most, 1_431_808, "as src/deflate/mod.rs says");
     drop(hearing);
-    assert!(held - HELD.load(Ordering::Relaxed) < SLACK, "connections held nothing");
+    assert!(held - held_by_all() < SLACK, "connections held nothing");
 }
 
 /// By the length of what it sends, an end would tell who asks what another connection has said.
@@ -357,11 +328,11 @@ fn compressed_output_holds_its_own_size() {
         let mut saying = end(Role::Server, 15, 3, takeover);
         saying.send(message.clone()).unwrap();
         taken(&mut saying);
-        let before = HELD.load(Ordering::Relaxed);
+        let before = held_by_all();
         for _ in 0..20 {
             saying.send(message.clone()).unwrap();
         }
-        let held = HELD.load(Ordering::Relaxed) - before;
+        let held = held_by_all() - before;
         let unsent = saying.unsent() as isize;
         assert!(held < unsent + unsent / 10 + (8 << 10), "{held} bytes for {unsent}");
     }

@@ -2,9 +2,9 @@
 //! forgotten: what the heap holds at most, by counting.
 #![cfg(feature = "tokio")]
 
+mod counting;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
     future::Future,
     io,
     pin::{Pin, pin},
@@ -19,38 +19,7 @@ use sansocket::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// The system's allocator, with an account for each thread: tests run side by side.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-    static TAKEN: Cell<u64> = const { Cell::new(0) };
-}
-
-fn book(bytes: isize) {
-    let _ = HELD.try_with(|held| held.set(held.get() + bytes));
-    let _ = PEAK.try_with(|peak| peak.set(peak.get().max(HELD.get())));
-}
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        book(layout.size() as isize);
-        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + layout.size() as u64));
-        // SAFETY: as the caller says.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        book(-(layout.size() as isize));
-        // SAFETY: as the caller says.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::{allocated, forget, held, peak};
 
 /// More than 32 bits can say.
 const HUGE: u64 = (4 << 30) + 5;
@@ -165,11 +134,10 @@ fn open(role: Role, io: Endless) -> WebSocket<Endless> {
 fn counted(test: impl AsyncFnOnce()) -> (isize, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(tokio::task::unconstrained(async {
-        let before = HELD.get();
-        PEAK.set(before);
-        TAKEN.set(0);
+        let before = held();
+        forget();
         test().await;
-        (PEAK.get() - before, TAKEN.get())
+        (peak() - before, allocated())
     }))
 }
 
@@ -310,7 +278,7 @@ fn ten_thousand_futures_that_were_dropped_leave_nothing_behind() {
         for round in 0..10_000 {
             // What it takes to remember those that wait is there.
             if round == 10 {
-                before = HELD.get();
+                before = held();
             }
             let clone = sender.clone();
             let mut recv = pin!(receiver.recv());
@@ -324,6 +292,6 @@ fn ten_thousand_futures_that_were_dropped_leave_nothing_behind() {
                 assert!(feed.as_mut().poll(&mut context()).is_pending());
             }
         }
-        assert!(HELD.get() <= before, "{} bytes", HELD.get() - before);
+        assert!(held() <= before, "{} bytes", held() - before);
     });
 }
