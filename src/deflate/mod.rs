@@ -58,6 +58,9 @@ pub(crate) struct Direction {
     pub(crate) window: WindowBits,
 }
 
+/// The most that one step of inflation or compression gives, in bytes.
+pub(crate) const MAX_STEP: usize = 16 << 10;
+
 /// The empty block that ends a flushed message, and that is not sent (§7.2.1).
 #[cfg(feature = "deflate")]
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

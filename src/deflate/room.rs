@@ -3,16 +3,13 @@
 
 use alloc::{boxed::Box, vec};
 
-use super::pool::Pool;
-
-/// The most that one step gives.
-pub(super) const LEN: usize = 16 << 10;
+use super::{MAX_STEP, pool::Pool};
 
 static SPARES: Pool<(), Box<[u8]>, 4> = Pool::new();
 
 /// Lends room for as long as `step` takes.
 pub(super) fn lend<R>(step: impl FnOnce(&mut [u8]) -> R) -> R {
-    let mut room = SPARES.take(()).unwrap_or_else(|| vec![0; LEN].into());
+    let mut room = SPARES.take(()).unwrap_or_else(|| vec![0; MAX_STEP].into());
     let result = step(&mut room);
     SPARES.give((), room);
     result

@@ -4,16 +4,13 @@ use bytes::BytesMut;
 
 use super::{admit::Terms, assemble::Assembly};
 use crate::{
-    deflate::Step,
+    deflate::{MAX_STEP, Step},
     error::ProtocolError,
     event::{Chunk, Kind},
     frame::{MaskingKey, OpCode, RSV1, Start},
     utf8::Validator,
 };
 
-/// The most that one step of inflation gives. What it gives is copied to where it has its own size, so that a small
-/// message needs no smaller room; with less, the inflater takes a byte at a time.
-const MAX_ROOM: usize = 16 << 10;
 /// What a message may inflate to before its ratio counts.
 const RATIO_FREE: u64 = 64 << 10;
 
@@ -113,7 +110,9 @@ impl OpenMessage {
     /// How much the next step of inflation may give: one byte more than the limit tells that it is exceeded.
     pub(super) fn room(&self, terms: &Terms) -> usize {
         let below_limit = (terms.message - self.size).saturating_add(1);
-        usize::try_from(below_limit).map_or(MAX_ROOM, |below_limit| below_limit.min(MAX_ROOM))
+        // A small message needs no smaller room: what comes is copied to where it has its own size. With less, the inflater
+        // takes a byte at a time.
+        usize::try_from(below_limit).map_or(MAX_STEP, |below_limit| below_limit.min(MAX_STEP))
     }
 
     /// Counts a step of inflation, and `wire` bytes that it has used up of the payload (§10.4).

@@ -2,7 +2,7 @@
 
 use core::{
     borrow::Borrow,
-    future::{Future, poll_fn},
+    future::Future,
     pin::pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -196,13 +196,10 @@ impl Time {
     /// What `poll` gives, unless the time is over before.
     async fn hold<R>(
         &mut self,
-        mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> Result<R, Error> {
-        let done = poll_fn(|cx| match poll(cx) {
-            Poll::Ready(done) => Poll::Ready(Ok(done)),
-            Poll::Pending => self.clock.poll_until(Some(self.limit), cx).map(|()| Err(TimedOut::Handshake)),
-        });
-        Ok(done.await??)
+        let done = self.clock.within(self.limit, poll).await.ok_or(TimedOut::Handshake)?;
+        Ok(done?)
     }
 }
 

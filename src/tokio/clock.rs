@@ -2,7 +2,7 @@
 
 use core::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -69,16 +69,18 @@ impl Clock {
         }
         let is_same = self.alarm.as_ref().is_some_and(|alarm| alarm.at() == at);
         if !is_same || !self.is_set(now, cx) {
-            self.alarm = None;
             self.alarm = Some(Alarm::set(at, cx));
         }
         Poll::Pending
     }
 
-    /// What `work` gives, if that is before the deadline.
-    pub(super) async fn within<R>(&mut self, deadline: Duration, work: impl Future<Output = R>) -> Option<R> {
-        let mut work = pin!(work);
-        poll_fn(|cx| match work.as_mut().poll(cx) {
+    /// What `poll` gives, if that is before the deadline.
+    pub(super) async fn within<R>(
+        &mut self,
+        deadline: Duration,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
+    ) -> Option<R> {
+        poll_fn(|cx| match poll(cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => self.poll_until(Some(deadline), cx).map(|()| None),
         })

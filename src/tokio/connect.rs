@@ -81,10 +81,9 @@ where
 
 async fn within<T>(config: &Config, opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     // In a box, so that what a handshake needs is not a part of its task for as long as that lives.
-    Box::pin(async {
-        Clock::new().within(config.handshake_timeout, opening).await.ok_or(TimedOut::Handshake)?
-    })
-    .await
+    let (mut clock, mut opening) = (Clock::new(), Box::pin(opening));
+    let opened = clock.within(config.handshake_timeout, |cx| opening.as_mut().poll(cx));
+    opened.await.ok_or(TimedOut::Handshake)?
 }
 
 async fn shake<T>(mut io: T, request: Request, config: &Config) -> Result<WebSocket<T>, Error>
