@@ -95,6 +95,7 @@ impl Transmit {
     }
 
     /// Takes an empty backlog to write into, where there is none.
+    #[inline]
     pub(crate) fn lend(&mut self, backlog: Box<Backlog>) {
         self.backlog = Some(backlog);
     }
@@ -181,12 +182,15 @@ impl Backlog {
         &self.copied[from as usize..]
     }
 
-    /// Makes it empty; returns the pieces.
+    /// Makes it empty; gives the pieces away.
     #[cfg(feature = "tokio")]
-    pub(crate) fn take_pieces(&mut self) -> impl Iterator<Item = Bytes> {
+    #[inline]
+    pub(crate) fn empty(&mut self, take: impl FnMut(Bytes)) {
         self.copied.clear();
         self.gone = 0;
-        self.pieces.drain(..).map(|(_, piece)| piece)
+        if !self.pieces.is_empty() {
+            self.pieces.drain(..).map(|(_, piece)| piece).for_each(take);
+        }
     }
 
     /// How much memory it has, in bytes.

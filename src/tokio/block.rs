@@ -34,18 +34,29 @@ pub(super) fn borrow_output(transmit: &mut Transmit) {
 
 /// Gives it back, unless large output has made it grow; and the blocks that were echoed.
 pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
-    for piece in backlog.take_pieces().filter(|piece| piece.len() > MOVED) {
-        if let Ok(block) = piece.try_into_mut() {
+    backlog.empty(|piece| {
+        if piece.len() > MOVED
+            && let Ok(block) = piece.try_into_mut()
+        {
             keep(block);
         }
-    }
+    });
     if backlog.capacity() <= BLOCK {
         SPARE_OUTPUT.set(Some(backlog));
     }
 }
 
 /// Makes room behind `input`, for whose last frame so many bytes are missing.
+#[inline]
 pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
+    if input.capacity() == 0 {
+        *input = spare();
+    } else {
+        make_room(input, missing);
+    }
+}
+
+fn make_room(input: &mut BytesMut, missing: u64) {
     let room = input.capacity() - input.len();
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
     if room >= ROOM || (1..=room).contains(&missing) {
@@ -54,11 +65,14 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     if input.len() > MOVED {
         return grow(input, missing);
     }
-    let mut block = SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
-    if !input.is_empty() {
-        block.extend_from_slice(input);
-    }
+    let mut block = spare();
+    block.extend_from_slice(input);
     *input = block;
+}
+
+#[inline]
+fn spare() -> BytesMut {
+    SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK))
 }
 
 /// Makes room for more of a large frame, in steps that end with just the frame: a buffer grows to twice its size at the least,
@@ -74,12 +88,20 @@ fn grow(input: &mut BytesMut, missing: usize) {
 }
 
 /// Gives the block back, but for the bytes in it.
+#[inline]
 pub(super) fn give_back(input: &mut BytesMut) {
-    if input.len() > MOVED || input.capacity() <= 2 * input.len() {
-        return;
+    if input.is_empty() {
+        keep(mem::take(input));
+    } else {
+        give_back_rest(input);
     }
-    let rest = if input.is_empty() { BytesMut::new() } else { BytesMut::from(&input[..]) };
-    keep(mem::replace(input, rest));
+}
+
+fn give_back_rest(input: &mut BytesMut) {
+    if input.len() <= MOVED && input.capacity() > 2 * input.len() {
+        let rest = BytesMut::from(&input[..]);
+        keep(mem::replace(input, rest));
+    }
 }
 
 fn keep(mut block: BytesMut) {

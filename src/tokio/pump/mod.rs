@@ -9,6 +9,7 @@ mod write;
 use core::{
     future::Future,
     mem,
+    ops::ControlFlow,
     pin::pin,
     task::{Context, Poll, ready},
 };
@@ -25,7 +26,7 @@ use super::{
     clock::Clock,
     ticks::{Hook, Told},
     trace,
-    view::View,
+    view::{MESSAGES, View},
 };
 use crate::{
     connection::Connection,
@@ -85,47 +86,41 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         self.ticks = Hook::new(listen);
     }
 
-    /// The next of what is asked for, or how it ended.
-    pub(super) fn poll_next<D, R>(
+    /// The next of what `receive` takes of what has come, or how it ended.
+    #[inline]
+    pub(super) fn poll_next<R>(
         &mut self,
         cx: &mut Context<'_>,
-        view: &View<D, R>,
+        receive: impl Fn(&mut Self) -> Option<R>,
     ) -> Poll<Result<Option<R>, Error>> {
         for _ in 0..TURNS {
-            if let Some(wanted) = self.receive(view) {
+            if let Some(wanted) = receive(self) {
                 return Poll::Ready(Ok(Some(wanted)));
             }
-            let _ = self.poll_write(cx);
-            if !self.connection.is_running() {
-                if self.connection.wants_shutdown() {
-                    let _ = self.poll_shutdown(cx);
-                }
-                if self.is_over() {
-                    block::give_back(&mut self.input);
-                    return Poll::Ready(self.outcome().map(|()| None));
-                }
+            if ready!(self.poll_turn(cx)).is_break() {
+                return Poll::Ready(self.outcome().map(|()| None));
             }
-            if self.connection.wants_read() && self.poll_read(cx).is_ready() {
-                continue;
-            }
-            block::give_back(&mut self.input);
-            ready!(self.poll_tick(cx));
         }
         self.yield_now(cx);
         Poll::Pending
     }
 
-    /// The next message, if it has come and is an ordinary one.
+    /// The next message, if it has come.
     #[inline]
-    pub(super) fn receive_whole(&mut self) -> Option<Message> {
-        let message = self.connection.receive_whole(&mut self.input)?;
-        trace::received(&Event::Data(()));
-        Some(message)
+    pub(super) fn receive_message(&mut self) -> Option<Message> {
+        match self.connection.receive_whole(&mut self.input) {
+            Some(message) => {
+                trace::received(&Event::Data(()));
+                Some(message)
+            }
+            None if self.has_come() => self.receive(&MESSAGES),
+            None => None,
+        }
     }
 
-    /// What is asked for, of what has come.
-    fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
-        while !self.input.is_empty() || self.connection.receiver().has_more() {
+    /// What is asked for, if it has come.
+    pub(super) fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
+        while self.has_come() {
             // A breach is told to the peer before it is returned.
             let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) else { return None };
             trace::received(&event);
@@ -138,6 +133,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             }
         }
         None
+    }
+
+    /// Whether the machine may have something to give.
+    #[inline]
+    fn has_come(&self) -> bool {
+        !self.input.is_empty() || self.connection.receiver().has_more()
+    }
+
+    /// Writes what waits and reads what comes. Ready when something has, or a deadline, or the end.
+    #[inline]
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+        let _ = self.poll_write(cx);
+        if !self.connection.is_running() {
+            if self.connection.wants_shutdown() {
+                let _ = self.poll_shutdown(cx);
+            }
+            if self.is_over() {
+                block::give_back(&mut self.input);
+                return Poll::Ready(ControlFlow::Break(()));
+            }
+        }
+        if self.connection.wants_read() && self.poll_read(cx).is_ready() {
+            return Poll::Ready(ControlFlow::Continue(()));
+        }
+        block::give_back(&mut self.input);
+        self.poll_tick(cx).map(ControlFlow::Continue)
     }
 
     /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
