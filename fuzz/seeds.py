@@ -323,6 +323,7 @@ def responses():
     response("accept-twice", added("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
     response("upgrade-elsewhere", changed("websocket", "websocket, h2c"))
     response("connection-close", changed("Connection: Upgrade", "Connection: close"))
+    response("connection-in-two-fields", changed("Connection: Upgrade", "Connection: \nConnection: ,Upgrade"))
     response("subprotocol-not-offered", added("Sec-WebSocket-Protocol: other"))
     response("subprotocol-twice", added("Sec-WebSocket-Protocol: chat\nSec-WebSocket-Protocol: chat"))
     response("extension-not-offered", added("Sec-WebSocket-Extensions: permessage-deflate"))
