@@ -103,7 +103,8 @@ fn judge_established(established: &Established, limits: &Limits) {
     assert_eq!(value("sec-websocket-accept"), Some(&b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="[..]));
     assert!(value("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")));
     // A list, which may come in several fields, and have elements with nothing in them (RFC 9110 §5.6.1).
-    let mut connection = established.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
+    let mut connection =
+        established.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
     let is_upgrade = |token: &[u8]| token.trim_ascii().eq_ignore_ascii_case(b"upgrade");
     assert!(connection.any(|(_, value)| value.split(|byte| *byte == b',').any(is_upgrade)));
     assert_eq!(value("sec-websocket-extensions"), None);

@@ -292,7 +292,7 @@ impl Connection {
     /// Whether neither end has closed it, broken it or given it up: ordinary life.
     #[inline]
     pub(crate) const fn is_running(&self) -> bool {
-        self.receiver.is_running() && self.sender.is_running()
+        self.receiver.is_running() && !self.sender.is_closed()
     }
 
     /// How far the conversation has come.

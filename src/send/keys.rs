@@ -27,6 +27,7 @@ impl Keys {
         matches!(self, Self::Client(_))
     }
 
+    #[inline]
     pub(super) fn next(&mut self) -> Option<MaskingKey> {
         match self {
             Self::Server => None,

@@ -54,14 +54,19 @@ pub struct Sender {
     pings: Pings,
     pongs: Pongs,
     round_trip: RoundTrip,
+    /// Nothing in ordinary life.
+    end: Option<Box<End>>,
+    deadlines: Deadlines,
+}
+
+/// Why nothing more can be said.
+#[derive(Debug, Default)]
+struct End {
     /// Our Close frame, once it is queued.
-    closed: Option<Box<Option<CloseFrame>>>,
+    closed: Option<Option<CloseFrame>>,
     /// The stream can no longer be written to.
     abandoned: bool,
-    /// The stream has ended.
-    eof: bool,
     timed_out: Option<TimedOut>,
-    deadlines: Deadlines,
 }
 
 impl Sender {
@@ -89,10 +94,7 @@ impl Sender {
             pings: config.pings,
             pongs: Pongs::new(config.limits.control),
             round_trip: RoundTrip::default(),
-            closed: None,
-            abandoned: false,
-            eof: false,
-            timed_out: None,
+            end: None,
             deadlines: Deadlines::new(config),
         }
     }
@@ -105,9 +107,15 @@ impl Sender {
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.check_send()?;
-        self.encoder.take(&mut self.queue, usize::MAX);
-        self.encoder.outgoing(message.into());
+        self.push(message.into());
         Ok(())
+    }
+
+    /// Queues a whole message, which [`check_send`](Self::check_send) has let through.
+    #[inline]
+    pub(crate) fn push(&mut self, message: Outgoing) {
+        self.encoder.take(&mut self.queue, usize::MAX);
+        self.encoder.outgoing(message);
     }
 
     /// Queues a whole message, as one frame, compressed as `compress` says if the peer agreed to compression.
@@ -262,7 +270,7 @@ impl Sender {
         heard: u64,
         unflushed: usize,
     ) -> Result<Option<Duration>, TimedOut> {
-        if let Some(timed_out) = self.timed_out {
+        if let Some(timed_out) = self.timed_out() {
             return Err(timed_out);
         }
         let flow = Flow { heard, sent: self.traffic().bytes, unsent: self.transmittable() + unflushed };
@@ -270,8 +278,8 @@ impl Sender {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
             Err(timed_out) => {
-                self.timed_out = Some(timed_out);
                 self.abandon();
+                self.end.get_or_insert_default().timed_out = Some(timed_out);
                 return Err(timed_out);
             }
         }
@@ -298,7 +306,7 @@ impl Sender {
 
     /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
     pub fn receive_eof(&mut self) {
-        self.eof = true;
+        self.end.get_or_insert_default();
         // What waits for the end of a message that does not come is not sent.
         if self.is_message_open() {
             self.queue.clear();
@@ -311,34 +319,33 @@ impl Sender {
         self.encoder.clear();
         self.pongs.forget();
         self.round_trip.forget();
-        self.abandoned = true;
+        self.end.get_or_insert_default().abandoned = true;
     }
 
     /// Our Close frame: `None` before it is queued, `Some(None)` if it has no code.
     pub fn sent_close(&self) -> Option<Option<&CloseFrame>> {
-        self.closed.as_deref().map(Option::as_ref)
+        self.end.as_ref()?.closed.as_ref().map(Option::as_ref)
     }
 
     /// The deadline that passed, if one did.
     pub const fn timed_out(&self) -> Option<TimedOut> {
-        self.timed_out
-    }
-
-    /// Whether nothing has ended it yet.
-    #[inline]
-    pub(crate) const fn is_running(&self) -> bool {
-        !self.is_closed() && self.timed_out.is_none()
+        match &self.end {
+            Some(end) => end.timed_out,
+            None => None,
+        }
     }
 
     /// Whether nothing more can be said.
     #[inline]
     pub(crate) const fn is_closed(&self) -> bool {
-        self.closed.is_some() || self.abandoned || self.eof
+        self.end.is_some()
     }
 
-    #[cfg(feature = "tokio")]
     pub(crate) const fn is_abandoned(&self) -> bool {
-        self.abandoned
+        match &self.end {
+            Some(end) => end.abandoned,
+            None => false,
+        }
     }
 
     #[cfg(feature = "tokio")]
@@ -378,7 +385,7 @@ impl Sender {
         if let Some(frame) = &frame {
             frame.write(&mut payload);
         }
-        self.closed = Some(Box::new(frame));
+        self.end.get_or_insert_default().closed = Some(frame);
         self.encoder.control(OpCode::Close, payload.freeze());
         self.encoder.finish();
     }

@@ -26,7 +26,7 @@ impl Sender {
 
     /// §5.5.2: a ping is answered; §5.5.3: where several wait, answering the latest is enough.
     fn answer(&mut self, payload: &Bytes) {
-        if self.abandoned || self.pings == Pings::Shown {
+        if self.is_abandoned() || self.pings == Pings::Shown {
             return;
         }
         if !self.pongs.has_room(self.traffic().bytes) {

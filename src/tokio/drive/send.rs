@@ -99,8 +99,7 @@ impl<T> Driver<T> {
         if !self.is_alone() || self.pump.connection.check_send().is_err() {
             return Some(message);
         }
-        // It cannot fail after the check.
-        let _ = self.pump.queue(|connection| connection.send(message));
+        self.pump.push(message);
         trace::queued(self.pump.connection.unsent());
         None
     }
@@ -110,8 +109,7 @@ impl<T> Driver<T> {
         if let Err(error) = self.pump.connection.check_send() {
             return Err(NotSent { message, error });
         }
-        // It cannot fail after the check.
-        let _ = self.pump.connection.send(message);
+        self.pump.push(message);
         Ok(())
     }
 

@@ -10,7 +10,11 @@ use ::tokio::io::AsyncWrite;
 use bytes::Buf;
 
 use super::Pump;
-use crate::{connection::Connection, send::Transmit, tokio::block};
+use crate::{
+    connection::Connection,
+    send::{Outgoing, Transmit},
+    tokio::block,
+};
 
 /// How many chunks of output one write takes.
 const MOST_CHUNKS: usize = 64;
@@ -36,10 +40,10 @@ impl<T: AsyncWrite + Unpin> Pump<T> {
     }
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.connection.unsent() > 0 {
+        loop {
             let transmit = self.connection.transmit();
             if !transmit.has_remaining() {
-                break;
+                return self.poll_flush(cx);
             }
             match poll_write_some(Pin::new(&mut self.io), cx, transmit)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -54,7 +58,6 @@ impl<T: AsyncWrite + Unpin> Pump<T> {
                 }
             }
         }
-        self.poll_flush(cx)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -76,7 +79,15 @@ impl<T: AsyncWrite + Unpin> Pump<T> {
 }
 
 impl<T> Pump<T> {
-    /// Has something queued, in memory of the thread.
+    /// Queues a message that the machine has room for, in memory of the thread.
+    #[inline]
+    pub(in crate::tokio) fn push(&mut self, message: Outgoing) {
+        let sender = self.connection.sender_mut();
+        block::borrow_output(sender.output());
+        sender.push(message);
+    }
+
+    /// Has something queued that may be refused, in memory of the thread.
     pub(in crate::tokio) fn queue<R>(&mut self, accept: impl FnOnce(&mut Connection) -> R) -> R {
         block::borrow_output(self.connection.sender_mut().output());
         let accepted = accept(&mut self.connection);
