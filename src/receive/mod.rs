@@ -195,7 +195,7 @@ impl Receiver {
     /// The next message of either view, if nothing has to be remembered for it.
     #[inline(always)]
     fn whole(&mut self, input: &mut BytesMut) -> Option<Whole> {
-        if self.frame.is_some() || self.message.is_some() || self.end.is_some() {
+        if input.is_empty() || self.frame.is_some() || self.message.is_some() || self.end.is_some() {
             return None;
         }
         let whole = Whole::take(input, &self.terms)?;

@@ -49,30 +49,26 @@ pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
 /// Makes room behind `input`, for whose last frame so many bytes are missing.
 #[inline]
 pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
-    if input.capacity() == 0 {
-        *input = spare();
-    } else {
+    if input.capacity() - input.len() < ROOM {
         make_room(input, missing);
     }
 }
 
+#[inline(never)]
 fn make_room(input: &mut BytesMut, missing: u64) {
     let room = input.capacity() - input.len();
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-    if room >= ROOM || (1..=room).contains(&missing) {
+    if (1..=room).contains(&missing) {
         return;
     }
     if input.len() > MOVED {
         return grow(input, missing);
     }
-    let mut block = spare();
-    block.extend_from_slice(input);
+    let mut block = SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
+    if !input.is_empty() {
+        block.extend_from_slice(input);
+    }
     *input = block;
-}
-
-#[inline]
-fn spare() -> BytesMut {
-    SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK))
 }
 
 /// Makes room for more of a large frame, in steps that end with just the frame: a buffer grows to twice its size at the least,

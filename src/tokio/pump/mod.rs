@@ -144,8 +144,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     /// Writes what waits and reads what comes. Ready when something has, or a deadline, or the end.
     #[inline]
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
-        let _ = self.poll_write(cx);
-        if !self.connection.is_running() {
+        let is_written = self.poll_write(cx).is_ready();
+        let is_running = self.connection.is_running();
+        if !is_running {
             if self.connection.wants_shutdown() {
                 let _ = self.poll_shutdown(cx);
             }
@@ -154,23 +155,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
                 return Poll::Ready(ControlFlow::Break(()));
             }
         }
-        if self.connection.wants_read() && self.poll_read(cx).is_ready() {
+        if (is_running || self.connection.wants_read()) && self.poll_read(cx).is_ready() {
             return Poll::Ready(ControlFlow::Continue(()));
         }
         block::give_back(&mut self.input);
-        self.poll_tick(cx).map(ControlFlow::Continue)
+        if is_running && is_written && self.is_attended(cx) {
+            return Poll::Pending;
+        }
+        self.poll_tick(cx, false).map(ControlFlow::Continue)
     }
 
     /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
     pub(super) fn yield_now(&mut self, cx: &mut Context<'_>) {
-        let _ = self.poll_tick(cx);
+        let _ = self.poll_tick(cx, false);
         cx.waker().wake_by_ref();
     }
 
     /// Writes and keeps the deadlines without reading. Ready when the connection is over.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let _ = self.poll_write(cx);
-        while !self.is_over() && self.poll_tick_with(cx, true).is_ready() {}
+        while !self.is_over() && self.poll_tick(cx, true).is_ready() {}
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -186,25 +190,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Ready(())
     }
 
-    /// Ready when a deadline has come, and with it something to do.
-    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Whether the alarm will ring in time, with no output that could be stuck.
+    #[inline]
+    fn is_attended(&mut self, cx: &Context<'_>) -> bool {
         let now = Instant::now();
-        let is_quiet = self.connection.is_running()
-            && self.connection.sender().is_idle()
-            && self.ticks.is_deaf()
-            && self.is_flushed();
-        if !is_quiet || !self.clock.is_set(now, cx) {
-            return self.poll_tick_with(cx, false);
+        if !self.ticks.is_deaf() || !self.clock.is_set(now, cx) {
+            return false;
         }
         // That bytes have come makes no deadline earlier: it is soon enough to tell when something is due.
         if mem::take(&mut self.is_read) {
             self.heard_at = Some(now);
         }
-        Poll::Pending
+        true
     }
 
-    /// The peer's silence counts unless nothing is read.
-    fn poll_tick_with(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
+    /// Ready when a deadline has come, and with it something to do. The peer's silence counts unless nothing is read.
+    fn poll_tick(&mut self, cx: &mut Context<'_>, is_unread: bool) -> Poll<()> {
         let now = self.clock.now();
         if let Some(at) = self.heard_at.take().filter(|_| !self.is_read) {
             let heard = self.connection.received().bytes;
