@@ -142,7 +142,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// Writes what waits and reads what comes. Ready when something has, or a deadline, or the end.
-    #[inline]
+    #[inline(always)]
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
         let is_written = self.poll_write(cx).is_ready();
         let is_running = self.connection.is_running();
