@@ -1,7 +1,7 @@
 //! A connection in one hand: the machine on its stream, for one task.
 
 use core::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     task::{Context, Poll},
 };
 use std::{boxed::Box, sync::Arc};
@@ -61,8 +61,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// # Errors
     ///
     /// [`Error::Vanished`], [`Error::Io`], [`Error::TimedOut`], and [`Error::Protocol`] once the peer has been told.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.poll(RECEIVING, Until::Received, cx, Driver::poll_message)).await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        // Without a state of its own, as an `async fn` would have: it is polled twice for each message.
+        poll_fn(|cx| self.poll(RECEIVING, Until::Received, cx, Driver::poll_message))
     }
 
     /// Receives the next message or control frame: for programs that count or log pings, pongs and closes, which are
