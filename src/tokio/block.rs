@@ -54,8 +54,11 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     }
 }
 
-#[inline(never)]
 fn make_room(input: &mut BytesMut, missing: u64) {
+    if input.capacity() == 0 {
+        *input = spare();
+        return;
+    }
     let room = input.capacity() - input.len();
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
     if (1..=room).contains(&missing) {
@@ -64,11 +67,13 @@ fn make_room(input: &mut BytesMut, missing: u64) {
     if input.len() > MOVED {
         return grow(input, missing);
     }
-    let mut block = SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
-    if !input.is_empty() {
-        block.extend_from_slice(input);
-    }
+    let mut block = spare();
+    block.extend_from_slice(input);
     *input = block;
+}
+
+fn spare() -> BytesMut {
+    SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK))
 }
 
 /// Makes room for more of a large frame, in steps that end with just the frame: a buffer grows to twice its size at the least,
