@@ -90,6 +90,14 @@ impl Encoder {
     /// A whole message, as one frame; compressed as the configuration says, or as `compress` does.
     #[inline]
     pub(super) fn message(&mut self, message: Message, compress: Option<Compress>) {
+        if self.compressor.is_some() {
+            return self.message_deflated(message, compress);
+        }
+        self.write(true, 0, opcode(message.kind()), message.into_bytes());
+    }
+
+    /// The same, where the peer agreed to compression.
+    fn message_deflated(&mut self, message: Message, compress: Option<Compress>) {
         let opcode = opcode(message.kind());
         let deflater = self.deflater_for(message.len(), compress);
         match deflater.and_then(|deflater| deflater.deflate(message.as_bytes())) {
