@@ -1,6 +1,9 @@
 //! Bytes that wait for the wire. RFC 6455 §6.1.
 
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::{
+    boxed::Box,
+    collections::{VecDeque, vec_deque},
+};
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
@@ -185,11 +188,11 @@ impl Backlog {
     /// Makes it empty; gives the pieces away.
     #[cfg(feature = "tokio")]
     #[inline]
-    pub(crate) fn empty(&mut self, take: impl FnMut(Bytes)) {
+    pub(crate) fn empty(&mut self, take: impl FnOnce(vec_deque::Drain<'_, (u64, Bytes)>)) {
         self.copied.clear();
         self.gone = 0;
         if !self.pieces.is_empty() {
-            self.pieces.drain(..).map(|(_, piece)| piece).for_each(take);
+            take(self.pieces.drain(..));
         }
     }
 

@@ -4,9 +4,9 @@
 //! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size. The other one it has
 //! from the first message that it queues until all output has left.
 
-use std::{boxed::Box, cell::Cell, mem, thread_local};
+use std::{boxed::Box, cell::Cell, collections::vec_deque, mem, thread_local};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::send::{Backlog, Transmit};
 
@@ -34,15 +34,18 @@ pub(super) fn borrow_output(transmit: &mut Transmit) {
 
 /// Gives it back, unless large output has made it grow; and the blocks that were echoed.
 pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
-    backlog.empty(|piece| {
-        if piece.len() > MOVED
-            && let Ok(block) = piece.try_into_mut()
-        {
-            keep(block);
-        }
-    });
+    backlog.empty(recycle);
     if backlog.capacity() <= BLOCK {
         SPARE_OUTPUT.set(Some(backlog));
+    }
+}
+
+#[inline(never)]
+fn recycle(pieces: vec_deque::Drain<'_, (u64, Bytes)>) {
+    for (_, piece) in pieces.filter(|(_, piece)| piece.len() > MOVED) {
+        if let Ok(block) = piece.try_into_mut() {
+            keep(block);
+        }
     }
 }
 
@@ -109,7 +112,12 @@ fn keep(mut block: BytesMut) {
     block.clear();
     // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the
     // application keeps is a part of.
-    if (block.capacity() == BLOCK || block.try_reclaim(BLOCK)) && block.capacity() == BLOCK {
+    if block.capacity() == BLOCK || reclaim(&mut block) {
         SPARE.set(Some(block));
     }
+}
+
+#[inline(never)]
+fn reclaim(block: &mut BytesMut) -> bool {
+    block.try_reclaim(BLOCK) && block.capacity() == BLOCK
 }

@@ -18,11 +18,20 @@ const LANE: usize = 512;
 
 /// Masks a payload whose first byte is for the first of the key.
 #[inline]
-// The one exception that invariant 8 has: without it 64 KiB take three times the instructions.
-#[allow(unsafe_code)]
 pub(super) fn mask(payload: &mut [u8], key: [u8; 4]) {
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    if payload.len() >= ASKED_FROM && std::arch::is_x86_feature_detected!("avx2") {
+    if payload.len() >= ASKED_FROM {
+        return mask_widest(payload, key);
+    }
+    mask_words(payload, key);
+}
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[inline(never)]
+// The one exception that invariant 8 has: without it 64 KiB take three times the instructions.
+#[allow(unsafe_code)]
+fn mask_widest(payload: &mut [u8], key: [u8; 4]) {
+    if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor was asked, and has AVX2. There is no other condition.
         return unsafe { mask_avx2(payload, key) };
     }
