@@ -76,6 +76,12 @@ impl Deadlines {
         }
     }
 
+    /// Whether an open connection has none.
+    #[cfg(feature = "tokio")]
+    pub(super) const fn is_patient(&self) -> bool {
+        self.patience.is_none()
+    }
+
     pub(super) fn next(&self) -> Option<Time> {
         self.timers.next()
     }

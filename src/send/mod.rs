@@ -292,6 +292,13 @@ impl Sender {
         self.round_trip.tick(now.into());
     }
 
+    /// Whether it has no use for the time as long as the connection is open.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) const fn is_patient(&self) -> bool {
+        self.deadlines.is_patient()
+    }
+
     /// So many bytes had been heard at this time, which no tick has told.
     #[cfg(feature = "tokio")]
     pub(crate) fn hear(&mut self, at: Duration, heard: u64) {

@@ -190,11 +190,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Ready(())
     }
 
-    /// Whether the alarm will ring in time, with no output that could be stuck.
+    /// Whether an open connection need not be told the time, as the alarm rings when it has to, or none does.
     #[inline]
     fn is_attended(&mut self, cx: &Context<'_>) -> bool {
+        if !self.ticks.is_deaf() {
+            return false;
+        }
+        if self.connection.sender().is_patient() {
+            return true;
+        }
         let now = Instant::now();
-        if !self.ticks.is_deaf() || !self.clock.is_set(now, cx) {
+        if !self.clock.is_set(now, cx) {
             return false;
         }
         // That bytes have come makes no deadline earlier: it is soon enough to tell when something is due.
