@@ -54,11 +54,8 @@ impl Validator {
     /// If what has been pushed can no longer become UTF-8. The validator is then at the start of a new text.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
         let rest = self.complete_carry(bytes)?;
-        if rest.len() < SHORT && rest.is_ascii() {
-            return Ok(());
-        }
         let (whole, tail) = rest.split_at(last_boundary(rest));
-        if check(whole).is_err() {
+        if !is_text(whole) {
             return Err(self.fail());
         }
         if tail.is_empty() { Ok(()) } else { self.carry(tail) }
@@ -104,6 +101,12 @@ impl Validator {
         *self = Self::new();
         InvalidUtf8
     }
+}
+
+/// Whether the bytes are a whole text.
+#[inline]
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    bytes.len() < SHORT && bytes.is_ascii() || simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
 /// The bytes as a text, like [`str::from_utf8`] and, from 64 bytes on, in a third to a tenth of its instructions.

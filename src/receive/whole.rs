@@ -13,7 +13,7 @@ use crate::{
     config::Role,
     event::{Chunk, Kind, Message},
     frame::{MaskingKey, OpCode},
-    utf8::Validator,
+    utf8::is_text,
 };
 
 /// The first byte of a text message that is one frame, is not compressed, and has no reserved bit set.
@@ -74,11 +74,11 @@ impl Whole {
         input: &mut BytesMut,
         header_len: usize,
         len: usize,
-        mut key: MaskingKey,
+        key: MaskingKey,
         kind: Kind,
     ) -> Option<Bytes> {
         let mut payload = input[header_len..].get(..len)?.to_vec();
-        key.apply(&mut payload);
+        key.apply_whole(&mut payload);
         if !is_valid(&payload, kind) {
             return None;
         }
@@ -101,10 +101,9 @@ impl Whole {
         kind: Kind,
     ) -> Option<Bytes> {
         let payload = input[header_len..].get_mut(..len)?;
-        let (mut unmasks, mut masks) = (key, key);
-        unmasks.apply(payload);
+        key.apply_whole(payload);
         if !is_valid(payload, kind) {
-            masks.apply(payload);
+            key.apply_whole(payload);
             return None;
         }
         input.advance(header_len);
@@ -113,8 +112,7 @@ impl Whole {
 }
 
 fn is_valid(payload: &[u8], kind: Kind) -> bool {
-    let mut utf8 = Validator::new();
-    kind == Kind::Binary || utf8.push(payload).and_then(|()| utf8.finish()).is_ok()
+    kind == Kind::Binary || is_text(payload)
 }
 
 /// The first bit of the second byte, in frames to this end.

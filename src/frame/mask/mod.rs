@@ -45,6 +45,12 @@ impl MaskingKey {
         self.turn(payload.len());
     }
 
+    /// Masks or unmasks a whole payload in place.
+    #[inline]
+    pub(crate) fn apply_whole(self, payload: &mut [u8]) {
+        lanes::mask(payload, self.0);
+    }
+
     /// Appends the next piece of payload to `out`, masked: the mask is the copy.
     pub fn apply_onto(&mut self, payload: &[u8], out: &mut impl BufMut) {
         if payload.len() <= SHORT_BLOCK {

@@ -178,7 +178,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let missing = self.connection.receiver().missing(&self.input);
         block::borrow(&mut self.input, missing);
