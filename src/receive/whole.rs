@@ -3,6 +3,8 @@
 //! The steps and the rules of the pipe, in one go: nothing is ever open. Whatever is unusual stays as it came, for the
 //! pipe to take apart, and to say what is wrong with it.
 
+use alloc::boxed::Box;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
@@ -77,7 +79,7 @@ impl Whole {
         key: MaskingKey,
         kind: Kind,
     ) -> Option<Bytes> {
-        let mut payload = input[header_len..].get(..len)?.to_vec();
+        let mut payload: Box<[u8]> = input[header_len..].get(..len)?.into();
         key.apply_whole(&mut payload);
         if !is_valid(&payload, kind) {
             return None;
