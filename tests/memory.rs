@@ -102,7 +102,6 @@ fn a_new_connection_has_nothing_on_the_heap() {
 /// is as large as that of the smallest.
 #[test]
 fn announced_lengths_allocate_nothing() {
-    const NOTES: usize = 96;
     const CONNECTIONS: usize = 10_000;
     for role in ROLES {
         for (config, announced) in [
@@ -136,7 +135,7 @@ fn announced_lengths_allocate_nothing() {
                     refused
                 });
                 assert!(
-                    count.live as usize <= CONNECTIONS * (NOTES + KEYS),
+                    count.live as usize <= CONNECTIONS * (FAREWELL as usize + KEYS),
                     "{count:?}: {role:?} {announced} {first:?}"
                 );
                 assert_eq!(refused > 0, announced > config.limits.message);
@@ -229,8 +228,8 @@ fn an_idle_connection_holds_nothing() {
     }
 }
 
-/// The two Close frames, which can be asked for, and how it ended.
-const FAREWELL: isize = 2 * size_of::<Option<CloseFrame>>() as isize + 16;
+/// Of each half: its Close frame, which can be asked for, and how it ended.
+const FAREWELL: isize = 2 * (size_of::<Option<CloseFrame>>() as isize + 16);
 
 /// What was assembled of a message that will never be finished is given back.
 #[test]
