@@ -14,6 +14,7 @@ CONTESTANTS = {
     "raw": "no WebSocket",
     "floor": "data frames only",
     "sansocket": "",
+    "sansocket-no-keepalive": "no deadlines, as the others have none",
     "fastwebsockets": "takes unmasked frames",
     "tokio-tungstenite": "",
     "tokio-websockets": "",
@@ -37,7 +38,7 @@ CELLS = {
 }
 
 BINARIES = {}
-CLOCK = []
+RUNTIME = []
 
 
 def fail(text):
@@ -62,7 +63,7 @@ class Server:
     def __init__(self, name, *options, tool=(), env=None, free=False):
         self.name = name
         self.raw = name in ("raw", "hub-raw")
-        command = [*tool, BINARIES[name], *options, *CLOCK]
+        command = [*tool, BINARIES[name], *options, *RUNTIME]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                         env=env, preexec_fn=None if free else lambda: pin(0))
         self.port = self.process.stdout.readline().strip()
