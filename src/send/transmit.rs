@@ -1,9 +1,6 @@
 //! Bytes that wait for the wire. RFC 6455 §6.1.
 
-use alloc::{
-    boxed::Box,
-    collections::{VecDeque, vec_deque},
-};
+use alloc::{boxed::Box, collections::VecDeque};
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
@@ -185,15 +182,13 @@ impl Backlog {
         &self.copied[from as usize..]
     }
 
-    /// Makes it empty; gives the pieces away.
+    /// Makes it empty; returns the pieces, if there are any.
     #[cfg(feature = "tokio")]
     #[inline]
-    pub(crate) fn empty(&mut self, take: impl FnOnce(vec_deque::Drain<'_, (u64, Bytes)>)) {
+    pub(crate) fn empty(&mut self) -> Option<impl Iterator<Item = Bytes>> {
         self.copied.clear();
         self.gone = 0;
-        if !self.pieces.is_empty() {
-            take(self.pieces.drain(..));
-        }
+        if self.pieces.is_empty() { None } else { Some(self.pieces.drain(..).map(|(_, piece)| piece)) }
     }
 
     /// How much memory it has, in bytes.

@@ -4,7 +4,7 @@
 //! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size. The other one it has
 //! from the first message that it queues until all output has left.
 
-use std::{boxed::Box, cell::Cell, collections::vec_deque, mem, thread_local};
+use std::{boxed::Box, cell::Cell, mem, thread_local};
 
 use bytes::{Bytes, BytesMut};
 
@@ -20,7 +20,7 @@ const FAST_FROM: usize = 1 << 20;
 const MOVED: usize = BLOCK / 4;
 
 thread_local! {
-    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    static SPARE: Cell<BytesMut> = Cell::default();
     static SPARE_OUTPUT: Cell<Option<Box<Backlog>>> = const { Cell::new(None) };
 }
 
@@ -34,15 +34,17 @@ pub(super) fn borrow_output(transmit: &mut Transmit) {
 
 /// Gives it back, unless large output has made it grow; and the blocks that were echoed.
 pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
-    backlog.empty(recycle);
+    if let Some(pieces) = backlog.empty() {
+        recycle(pieces);
+    }
     if backlog.capacity() <= BLOCK {
         SPARE_OUTPUT.set(Some(backlog));
     }
 }
 
 #[inline(never)]
-fn recycle(pieces: vec_deque::Drain<'_, (u64, Bytes)>) {
-    for (_, piece) in pieces.filter(|(_, piece)| piece.len() > MOVED) {
+fn recycle(pieces: impl Iterator<Item = Bytes>) {
+    for piece in pieces.filter(|piece| piece.len() > MOVED) {
         if let Ok(block) = piece.try_into_mut() {
             keep(block);
         }
@@ -52,16 +54,15 @@ fn recycle(pieces: vec_deque::Drain<'_, (u64, Bytes)>) {
 /// Makes room behind `input`, for whose last frame so many bytes are missing.
 #[inline]
 pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
+    if input.capacity() == 0 {
+        SPARE.with(|spare| spare.swap(Cell::from_mut(input)));
+    }
     if input.capacity() - input.len() < ROOM {
         make_room(input, missing);
     }
 }
 
 fn make_room(input: &mut BytesMut, missing: u64) {
-    if input.capacity() == 0 {
-        *input = spare();
-        return;
-    }
     let room = input.capacity() - input.len();
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
     if (1..=room).contains(&missing) {
@@ -70,13 +71,10 @@ fn make_room(input: &mut BytesMut, missing: u64) {
     if input.len() > MOVED {
         return grow(input, missing);
     }
-    let mut block = spare();
+    let mut block = SPARE.take();
+    block.reserve(BLOCK);
     block.extend_from_slice(input);
     *input = block;
-}
-
-fn spare() -> BytesMut {
-    SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(BLOCK))
 }
 
 /// Makes room for more of a large frame, in steps that end with just the frame: a buffer grows to twice its size at the least,
@@ -94,13 +92,15 @@ fn grow(input: &mut BytesMut, missing: usize) {
 /// Gives the block back, but for the bytes in it.
 #[inline]
 pub(super) fn give_back(input: &mut BytesMut) {
-    if input.is_empty() {
-        keep(mem::take(input));
-    } else {
+    if input.is_empty() && input.capacity() == BLOCK {
+        SPARE.with(|spare| spare.swap(Cell::from_mut(input)));
+    }
+    if input.capacity() > 0 {
         give_back_rest(input);
     }
 }
 
+#[inline(never)]
 fn give_back_rest(input: &mut BytesMut) {
     if input.len() <= MOVED && input.capacity() > 2 * input.len() {
         let rest = BytesMut::from(&input[..]);
@@ -113,7 +113,7 @@ fn keep(mut block: BytesMut) {
     // Not what a handshake or a rest began with, not what a large message has grown to, and not what a message that the
     // application keeps is a part of.
     if block.capacity() == BLOCK || reclaim(&mut block) {
-        SPARE.set(Some(block));
+        SPARE.set(block);
     }
 }
 
