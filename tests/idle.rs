@@ -271,7 +271,8 @@ fn an_opening_handshake_keeps_no_block() {
             assert!(opening.as_mut().poll(&mut context).is_pending());
         }
         let each = (held() - before) / 10;
-        assert!(each <= 3500, "{each} bytes wait for the first byte");
+        // 1024 are the pipe's. What a handshake leaves behind in the heap is for the next one, if it is small.
+        assert!(each <= 2230, "{each} bytes wait for the first byte");
         let opened: Vec<_> = openings
             .iter_mut()
             .map(|(opening, said)| {

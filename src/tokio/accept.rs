@@ -198,8 +198,7 @@ impl Time {
         &mut self,
         poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> Result<R, Error> {
-        let done = self.clock.within(self.limit, poll).await.ok_or(TimedOut::Handshake)?;
-        Ok(done?)
+        Ok(self.clock.within(self.limit, poll).await.ok_or(TimedOut::Handshake)??)
     }
 }
 

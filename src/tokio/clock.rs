@@ -75,16 +75,15 @@ impl Clock {
     }
 
     /// What `poll` gives, if that is before the deadline.
-    pub(super) async fn within<R>(
+    pub(super) fn within<R>(
         &mut self,
         deadline: Duration,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
-    ) -> Option<R> {
-        poll_fn(|cx| match poll(cx) {
+    ) -> impl Future<Output = Option<R>> {
+        poll_fn(move |cx| match poll(cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => self.poll_until(Some(deadline), cx).map(|()| None),
         })
-        .await
     }
 }
 
