@@ -8,7 +8,8 @@ from .contestants import Server, fail, interleaved, note, number, ratio, table
 from .instructions import instructions
 
 # Those whose library reads the request; floor's is taken for granted and its answer a constant.
-NAMES = ["raw", "floor", "sansocket", "tokio-tungstenite", "tokio-websockets", "sockudo-ws", "soketto"]
+NAMES = ["raw", "floor", "sansocket", "sansocket-no-keepalive", "tokio-tungstenite", "tokio-websockets", "sockudo-ws",
+         "soketto"]
 
 
 def print_table(names, rounds):
