@@ -20,6 +20,7 @@ const FAST_FROM: usize = 1 << 20;
 const MOVED: usize = BLOCK / 4;
 
 thread_local! {
+    /// Swapped with the input that a connection has, so that neither has to be made or dropped.
     static SPARE: Cell<BytesMut> = Cell::default();
     static SPARE_OUTPUT: Cell<Option<Box<Backlog>>> = const { Cell::new(None) };
 }
