@@ -169,6 +169,7 @@ impl Header {
     }
 
     /// Writes the header, with the length in its shortest form.
+    // Always inlined, as most of it is known where a header is written.
     #[inline(always)]
     pub fn write(&self, out: &mut impl BufMut) {
         let first = u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode as u8;

@@ -34,6 +34,7 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Takes the message at the front of the input, if it is usual and all there.
+    // As `Receiver::whole`, and `copy` below.
     #[inline(always)]
     pub(super) fn take(input: &mut BytesMut, terms: &Terms) -> Option<Self> {
         let (&[first, second], behind) = input.split_first_chunk()?;

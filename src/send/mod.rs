@@ -59,7 +59,7 @@ pub struct Sender {
     deadlines: Deadlines,
 }
 
-/// Why nothing more can be said.
+/// That nothing more can be said, and why, if it is not that the stream has ended.
 #[derive(Debug, Default)]
 struct End {
     /// Our Close frame, once it is queued.
@@ -292,7 +292,7 @@ impl Sender {
         self.round_trip.tick(now.into());
     }
 
-    /// Whether it has no use for the time as long as the connection is open.
+    /// Whether it has no deadlines as long as the connection is open. Round trips are marked besides.
     #[cfg(feature = "tokio")]
     #[inline]
     pub(crate) const fn is_patient(&self) -> bool {
@@ -313,6 +313,7 @@ impl Sender {
 
     /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
     pub fn receive_eof(&mut self) {
+        // That it is there is all.
         self.end.get_or_insert_default();
         // What waits for the end of a message that does not come is not sent.
         if self.is_message_open() {

@@ -185,16 +185,16 @@ impl Backlog {
     /// Makes it empty; returns the pieces, if there are any.
     #[cfg(feature = "tokio")]
     #[inline]
-    pub(crate) fn empty(&mut self) -> Option<impl Iterator<Item = Bytes>> {
+    pub(crate) fn take_pieces(&mut self) -> Option<impl Iterator<Item = Bytes>> {
         self.copied.clear();
         self.gone = 0;
         if self.pieces.is_empty() { None } else { Some(self.pieces.drain(..).map(|(_, piece)| piece)) }
     }
 
-    /// How much memory it has, in bytes.
+    /// How much memory it has, in bytes, with that of what has left.
     #[cfg(feature = "tokio")]
     pub(crate) fn capacity(&self) -> usize {
-        self.copied.capacity() + self.pieces.capacity() * size_of::<(u64, Bytes)>()
+        self.gone as usize + self.copied.capacity() + self.pieces.capacity() * size_of::<(u64, Bytes)>()
     }
 }
 

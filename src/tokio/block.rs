@@ -1,8 +1,8 @@
 //! Memory to read into and to write from, which belongs to whoever is at work, not to whoever is waiting.
 //!
 //! Each thread keeps one spare block for either. A connection borrows the one to read, and gives it back when it has to
-//! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size. The other one it has
-//! from the first message that it queues until all output has left.
+//! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size, or, from 16 KiB on, in
+//! the block. The other one it has from the first message that it queues until all output has left.
 
 use std::{boxed::Box, cell::Cell, mem, thread_local};
 
@@ -20,7 +20,6 @@ const FAST_FROM: usize = 1 << 20;
 const MOVED: usize = BLOCK / 4;
 
 thread_local! {
-    /// Swapped with the input that a connection has, so that neither has to be made or dropped.
     static SPARE: Cell<BytesMut> = Cell::default();
     static SPARE_OUTPUT: Cell<Option<Box<Backlog>>> = const { Cell::new(None) };
 }
@@ -35,10 +34,11 @@ pub(super) fn borrow_output(transmit: &mut Transmit) {
 
 /// Gives it back, unless large output has made it grow; and the blocks that were echoed.
 pub(super) fn give_back_output(mut backlog: Box<Backlog>) {
-    if let Some(pieces) = backlog.empty() {
+    let capacity = backlog.capacity();
+    if let Some(pieces) = backlog.take_pieces() {
         recycle(pieces);
     }
-    if backlog.capacity() <= BLOCK {
+    if capacity <= BLOCK {
         SPARE_OUTPUT.set(Some(backlog));
     }
 }
@@ -56,7 +56,7 @@ fn recycle(pieces: impl Iterator<Item = Bytes>) {
 #[inline]
 pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
     if input.capacity() == 0 {
-        SPARE.with(|spare| spare.swap(Cell::from_mut(input)));
+        *input = SPARE.take();
     }
     if input.capacity() - input.len() < ROOM {
         make_room(input, missing);
@@ -64,13 +64,8 @@ pub(super) fn borrow(input: &mut BytesMut, missing: u64) {
 }
 
 fn make_room(input: &mut BytesMut, missing: u64) {
-    let room = input.capacity() - input.len();
-    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-    if (1..=room).contains(&missing) {
-        return;
-    }
     if input.len() > MOVED {
-        return grow(input, missing);
+        return grow(input, usize::try_from(missing).unwrap_or(usize::MAX));
     }
     let mut block = SPARE.take();
     block.reserve(BLOCK);
@@ -81,6 +76,9 @@ fn make_room(input: &mut BytesMut, missing: u64) {
 /// Makes room for more of a large frame, in steps that end with just the frame: a buffer grows to twice its size at the least,
 /// so each step is more than that.
 fn grow(input: &mut BytesMut, missing: usize) {
+    if (1..=input.capacity() - input.len()).contains(&missing) {
+        return;
+    }
     let least = (input.len() + ROOM).max(2 * input.capacity());
     let most = least.saturating_mul(if input.len() < FAST_FROM { 4 } else { 16 });
     let mut size = (input.len() + ROOM).saturating_add(missing);
@@ -95,16 +93,18 @@ fn grow(input: &mut BytesMut, missing: usize) {
 pub(super) fn give_back(input: &mut BytesMut) {
     if input.is_empty() && input.capacity() == BLOCK {
         SPARE.with(|spare| spare.swap(Cell::from_mut(input)));
+        if input.capacity() == 0 {
+            return;
+        }
     }
-    if input.capacity() > 0 {
-        give_back_rest(input);
-    }
+    give_back_rest(input);
 }
 
+/// What seems to have no memory may be at the end of a block, and have it all.
 #[inline(never)]
 fn give_back_rest(input: &mut BytesMut) {
-    if input.len() <= MOVED && input.capacity() > 2 * input.len() {
-        let rest = BytesMut::from(&input[..]);
+    if input.len() <= MOVED {
+        let rest = if input.is_empty() { BytesMut::new() } else { BytesMut::from(&input[..]) };
         keep(mem::replace(input, rest));
     }
 }

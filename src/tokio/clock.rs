@@ -53,8 +53,14 @@ impl Clock {
     }
 
     /// Whether the alarm is set, for this task and after this moment.
-    pub(super) fn is_set(&self, now: Instant, cx: &Context<'_>) -> bool {
-        self.alarm.as_ref().is_some_and(|alarm| now < alarm.at() && alarm.waker.will_wake(cx.waker()))
+    pub(super) fn is_set(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let is_fit = |alarm: &&mut Alarm| now < alarm.at() && alarm.waker.will_wake(cx.waker());
+        match self.alarm.as_mut().filter(is_fit).map(|alarm| &mut alarm.rung_by) {
+            Some(RungBy::Bell(_)) => true,
+            // A task that has used up its turn is woken at once, and its timer not set.
+            Some(RungBy::Runtime(sleep)) => sleep.as_mut().poll(cx).is_pending(),
+            None => false,
+        }
     }
 
     /// Ready when `deadline` has come; without one, never.

@@ -1,6 +1,6 @@
 //! The client's side of the opening handshake, over a stream. RFC 6455 §4.1.
 
-use core::future::Future;
+use core::{future::Future, pin::Pin};
 use std::boxed::Box;
 
 use ::tokio::{
@@ -47,12 +47,12 @@ pub async fn connect_with(request: Request, config: &Config) -> Result<WebSocket
     if request.is_secure() {
         return Err(Error::TlsNeeded);
     }
-    within(config, async {
+    let opening = Box::pin(async {
         let stream = TcpStream::connect((request.host(), request.port())).await?;
         stream.set_nodelay(true)?;
         shake(stream, request, config).await
-    })
-    .await
+    });
+    within(config, opening).await
 }
 
 /// Opens a connection over a stream of any kind with the default [`Config`].
@@ -76,12 +76,15 @@ pub async fn client_with<T>(io: T, request: Request, config: &Config) -> Result<
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    within(config, shake(io, request, config)).await
+    within(config, Box::pin(shake(io, request, config))).await
 }
 
-async fn within<T>(config: &Config, opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    // In a box, so that what a handshake needs is not a part of its task for as long as that lives.
-    let (mut clock, mut opening) = (Clock::new(), Box::pin(opening));
+/// In a box, so that what a handshake needs is not a part of its task for as long as that lives.
+async fn within<T>(
+    config: &Config,
+    mut opening: Pin<Box<impl Future<Output = Result<T, Error>>>>,
+) -> Result<T, Error> {
+    let mut clock = Clock::new();
     let opened = clock.within(config.handshake_timeout, |cx| opening.as_mut().poll(cx));
     opened.await.ok_or(TimedOut::Handshake)?
 }

@@ -28,7 +28,7 @@ pub(super) fn mask(payload: &mut [u8], key: [u8; 4]) {
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(never)]
-// The one exception that invariant 8 has: without it 64 KiB take three times the instructions.
+// The one exception that invariant 8 (`lib.rs`) has: without it 64 KiB take three times the instructions.
 #[allow(unsafe_code)]
 fn mask_widest(payload: &mut [u8], key: [u8; 4]) {
     if std::arch::is_x86_feature_detected!("avx2") {
@@ -63,6 +63,7 @@ fn mask_words(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
+/// Always inlined, as its caller.
 #[inline(always)]
 fn mask_word(word: &mut [u8; 4], key: [u8; 4]) {
     *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();

@@ -11,7 +11,7 @@ use crate::{
     event::{Chunk, Event, Message},
     tokio::{
         Ended, Error,
-        pump::{Pump, TURNS},
+        pump::TURNS,
         view::{CHUNKS, DATA, EVENTS, QUESTIONS},
     },
 };
@@ -43,7 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if let Some(Held::Event(Event::Data(message))) = self.held.take().map(|held| *held) {
             return Poll::Ready(Ok(Some(message)));
         }
-        self.pump.poll_next(cx, Pump::receive_message)
+        self.pump.poll_message(cx)
     }
 
     /// The next message or control frame, or how it ended.
@@ -54,7 +54,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.ask(Asked::Event);
         match self.held.take().map(|held| *held) {
             Some(Held::Event(event)) => Poll::Ready(Ok(Some(event))),
-            _ => self.pump.poll_next(cx, |pump| pump.receive(&EVENTS)),
+            _ => self.pump.poll_view(cx, &EVENTS),
         }
     }
 
@@ -68,7 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Some(Held::Event(Event::Data(message))) => Ok(Some(message.into())),
             _ => {
                 self.ask(self.asked);
-                ready!(self.pump.poll_next(cx, |pump| pump.receive(&CHUNKS)))
+                ready!(self.pump.poll_view(cx, &CHUNKS))
             }
         };
         let is_begun = matches!(&received, Ok(Some(chunk)) if !chunk.fin);
@@ -121,10 +121,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         if self.held.is_none() {
             let held = match self.asked {
-                Asked::Chunk => ready!(self.pump.poll_next(cx, |pump| pump.receive(&CHUNKS)))
-                    .map(|held| held.map(Held::Chunk)),
+                Asked::Chunk => ready!(self.pump.poll_view(cx, &CHUNKS)).map(|held| held.map(Held::Chunk)),
                 Asked::Event => ready!(self.poll_events(cx)).map(|held| held.map(Held::Event)),
-                Asked::Message => ready!(self.pump.poll_next(cx, Pump::receive_message))
+                Asked::Message => ready!(self.pump.poll_message(cx))
                     .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
             };
             match held {
@@ -147,9 +146,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// What is held of events: all for a task that receives; for one that only sends, what it has to answer.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         match (self.listener, self.pump.connection.sender().pings()) {
-            (Listener::Other | Listener::Away, _) => self.pump.poll_next(cx, |pump| pump.receive(&EVENTS)),
-            (_, Pings::Shown) => self.pump.poll_next(cx, |pump| pump.receive(&QUESTIONS)),
-            (_, Pings::Answered) => self.pump.poll_next(cx, |pump| pump.receive(&DATA)),
+            (Listener::Other | Listener::Away, _) => self.pump.poll_view(cx, &EVENTS),
+            (_, Pings::Shown) => self.pump.poll_view(cx, &QUESTIONS),
+            (_, Pings::Answered) => self.pump.poll_view(cx, &DATA),
         }
     }
 }

@@ -88,7 +88,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
 
     /// The next of what `receive` takes of what has come, or how it ended.
     #[inline]
-    pub(super) fn poll_next<R>(
+    fn poll_next<R>(
         &mut self,
         cx: &mut Context<'_>,
         receive: impl Fn(&mut Self) -> Option<R>,
@@ -105,9 +105,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Pending
     }
 
+    /// The next of what is asked for, or how it ended.
+    #[inline(never)]
+    pub(super) fn poll_view<D, R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        view: &View<D, R>,
+    ) -> Poll<Result<Option<R>, Error>> {
+        self.poll_next(cx, |pump| pump.receive(view))
+    }
+
+    /// The next message, or how it ended.
+    #[inline]
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.poll_next(cx, Self::receive_message)
+    }
+
     /// The next message, if it has come.
     #[inline]
-    pub(super) fn receive_message(&mut self) -> Option<Message> {
+    fn receive_message(&mut self) -> Option<Message> {
         match self.connection.receive_whole(&mut self.input) {
             Some(message) => {
                 trace::received(&Event::Data(()));
@@ -119,7 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// What is asked for, if it has come.
-    pub(super) fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
+    fn receive<D, R>(&mut self, view: &View<D, R>) -> Option<R> {
         while self.has_come() {
             // A breach is told to the peer before it is returned.
             let Ok(Some(event)) = (view.receive)(&mut self.connection, &mut self.input) else { return None };
@@ -160,7 +176,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             return Poll::Ready(ControlFlow::Continue(()));
         }
         block::give_back(&mut self.input);
-        if is_running && is_written && self.is_attended(cx) {
+        if is_running && is_written && self.postpone_tick(cx) {
             return Poll::Pending;
         }
         self.poll_tick(cx, false).map(ControlFlow::Continue)
@@ -174,6 +190,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
 
     /// Writes and keeps the deadlines without reading. Ready when the connection is over.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        block::give_back(&mut self.input);
         let _ = self.poll_write(cx);
         while !self.is_over() && self.poll_tick(cx, true).is_ready() {}
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
@@ -191,9 +208,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         Poll::Ready(())
     }
 
-    /// Whether an open connection need not be told the time, as the alarm rings when it has to, or none does.
+    /// Leaves an open connection without the time where the alarm rings when it has to be told, or it need not be.
     #[inline]
-    fn is_attended(&mut self, cx: &Context<'_>) -> bool {
+    fn postpone_tick(&mut self, cx: &mut Context<'_>) -> bool {
+        // A recording has all ticks.
         if !self.ticks.is_deaf() {
             return false;
         }
