@@ -73,7 +73,8 @@ impl Config {
         self
     }
 
-    /// Sets when to ask whether the peer is alive; `None` turns it off.
+    /// Sets when to ask whether the peer is alive; `None` turns it off, and with it the deadline for a peer that takes no
+    /// output.
     pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
         self.keepalive = keepalive.into();
         self

@@ -1,13 +1,20 @@
 //! When silence means something.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    time::Duration,
+};
 
 use sansocket::{
     Config, Keepalive, Role, TimedOut,
     frame::OpCode,
     tokio::{Ended, Error},
 };
-use tokio::time::{Instant, advance, sleep, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, advance, sleep, timeout},
+};
 
 use crate::support::{Op, Peer, Transport, at_once, open, server};
 
@@ -227,4 +234,22 @@ async fn the_times_are_those_of_the_configuration() {
     let (mut websocket, peer) = open(Role::Server, &config);
     assert_eq!(listen(&mut websocket).await, Some(7 * SECOND));
     assert_eq!(peer.heard(), ["ping "]);
+}
+
+/// The runtime sets no timer for a task that has used up its turn, and has it come back at once.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_begins_to_wait_at_the_end_of_its_turn_keeps_its_deadlines() {
+    let (mut websocket, _peer) = open(Role::Server, &Config::new());
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    (0..1000).for_each(|number| sender.send(number).unwrap());
+    let listening = tokio::spawn(async move {
+        let mut listening = pin!(websocket.recv());
+        let busy = poll_fn(|cx| {
+            while receiver.poll_recv(cx).is_ready() {}
+            listening.as_mut().poll(cx)
+        });
+        busy.await.map(drop)
+    });
+    let ended = timeout(120 * SECOND, listening).await.expect("it is given up").unwrap();
+    assert!(matches!(ended, Err(Error::TimedOut(TimedOut::Pong))), "{ended:?}");
 }

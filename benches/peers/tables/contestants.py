@@ -14,7 +14,7 @@ CONTESTANTS = {
     "raw": "no WebSocket",
     "floor": "data frames only",
     "sansocket": "",
-    "sansocket-no-keepalive": "no deadlines, as the others have none",
+    "sansocket-no-keepalive": "as most of the others are",
     "fastwebsockets": "takes unmasked frames",
     "tokio-tungstenite": "",
     "tokio-websockets": "",
