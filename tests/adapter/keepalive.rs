@@ -122,6 +122,19 @@ async fn without_keepalive_silence_means_nothing() {
     assert!(peer.heard().is_empty());
 }
 
+/// Whoever was waiting before has an alarm that rings later, or none.
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_the_closing_handshake_does_not_wait_for_that_of_keepalive() {
+    for config in [Config::new(), Config::new().keepalive(None)] {
+        let (mut websocket, _peer) = open(Role::Server, &config);
+        assert!(timeout(SECOND, websocket.recv()).await.is_err());
+        let start = Instant::now();
+        let closing = timeout(3600 * SECOND, websocket.close(None)).await;
+        assert_eq!(closing, Ok(Ended::TimedOut(TimedOut::Close)));
+        assert_eq!(start.elapsed(), 5 * SECOND);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_waits_to_be_read_is_heard_before_the_clock_is_asked() {
     for opcode in [OpCode::Text, OpCode::Pong] {
