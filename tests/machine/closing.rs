@@ -293,6 +293,20 @@ fn an_abandoned_connection_tells_no_breach() {
 /// §5.5.2: a ping is answered "unless it already received a Close frame": a pong that waited for room is dropped then,
 /// and after a breach too. Our Close frame is the last.
 #[test]
+fn our_close_frame_is_remembered_when_the_stream_ends() {
+    let close = CloseFrame::new(1000, "bye").unwrap();
+    for is_abandoned in [false, true] {
+        let mut server = connect(Role::Server);
+        server.close(close.clone()).unwrap();
+        if is_abandoned {
+            server.abandon();
+        }
+        let _ = server.receive_eof();
+        assert_eq!(server.sent_close(), Some(Some(&close)));
+    }
+}
+
+#[test]
 fn no_pong_follows_the_last_close_frame() {
     for last in [r#"server < [close 1000] |"#, "server < c1 80 |"] {
         let mut server = keeping_a_pong(Role::Server);
