@@ -14,7 +14,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use sansocket::{
     Config, Connection, Negotiated, Role,
     frame::OpCode,
@@ -320,6 +320,20 @@ fn a_read_takes_the_block_of_the_thread() {
 }
 
 #[test]
+fn a_write_takes_the_block_of_the_thread() {
+    on_this_thread(async || {
+        let message = Bytes::from_static(&[7; 1000]);
+        let mut all: Vec<_> = (0..10).map(|_| ends(Role::Server, &Config::new())).collect();
+        forget();
+        for round in 0..100 {
+            all[round % 10].websocket.feed(message.clone()).await.unwrap();
+            all[round % 10].websocket.flush().await.unwrap();
+        }
+        assert!(allocated() <= 10 * 1024, "{}", allocated());
+    });
+}
+
+#[test]
 fn a_block_that_was_echoed_is_read_into_again() {
     let message = from_client(&vec![7; 64 << 10]);
     on_this_thread(async || {
@@ -385,6 +399,25 @@ fn a_message_that_is_kept_pins_little_more_than_itself() {
         }
         let each = (held() - before) / 100;
         assert!(each <= 200, "{each} bytes for a message of 100");
+    });
+}
+
+/// Nor does the thread keep it in the place of its own block.
+#[test]
+fn the_buffer_that_a_connection_began_with_goes_with_it() {
+    let message = from_client(b"hello");
+    on_this_thread(async || {
+        let before = held();
+        let mut input = BytesMut::with_capacity(1 << 20);
+        input.extend_from_slice(&message);
+        let said = Arc::new(Mutex::new(VecDeque::from(message.clone())));
+        let connection = Connection::server(&Config::new(), Negotiated::default());
+        let mut websocket = WebSocket::from_parts(Pipe(said.clone()), connection, input);
+        for _ in 0..2 {
+            assert_eq!(websocket.recv().await.unwrap().unwrap().len(), 5);
+        }
+        drop((websocket, said));
+        assert!(held() - before <= SHARED, "{}", held() - before);
     });
 }
 
