@@ -8,8 +8,7 @@ mod support;
 use std::{
     collections::VecDeque,
     future::Future,
-    io,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
@@ -21,9 +20,11 @@ use sansocket::{
     handshake::Request,
     tokio::{WebSocket, client_with, connect_with},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use counting::held;
+use counting::{
+    held,
+    pipe::{Pipe, Said},
+};
 use support::{Peer, transport};
 
 /// What one read can bring.
@@ -31,51 +32,17 @@ const BLOCK: usize = (64 << 10) + 64;
 /// What a message takes that is held or open.
 const OPEN: isize = 128;
 
-/// A stream that gives what the peer has said, and takes so many bytes a write.
-struct Pipe {
-    said: Arc<Mutex<VecDeque<u8>>>,
-    takes: usize,
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let said = &mut *self.said.lock().unwrap();
-        let len = said.make_contiguous().len().min(buf.remaining());
-        if len == 0 {
-            return Poll::Pending;
-        }
-        buf.put_slice(&said.make_contiguous()[..len]);
-        said.drain(..len);
-        said.shrink_to_fit();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len().min(self.takes)))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 struct End {
     websocket: WebSocket<Pipe>,
-    said: Arc<Mutex<VecDeque<u8>>>,
+    said: Said,
 }
 
 impl End {
     fn new() -> Self {
-        let said = Arc::default();
+        let said = Arc::new(Mutex::new(VecDeque::with_capacity(BLOCK)));
         // Alarms would be counted.
         let connection = Connection::server(&Config::new().keepalive(None), Negotiated::default());
-        let pipe = Pipe { said: Arc::clone(&said), takes: BLOCK };
+        let pipe = Pipe::new(Arc::clone(&said)).that_takes(BLOCK);
         Self { websocket: WebSocket::from_parts(pipe, connection, BytesMut::new()), said }
     }
 
@@ -229,6 +196,6 @@ fn a_task_that_opens_a_connection_is_no_larger_for_it() {
     let request = || Request::new("ws://127.0.0.1/").unwrap();
     let config = Config::new();
     assert!(size_of_val(&connect_with(request(), &config)) <= 400);
-    let pipe = Pipe { said: Arc::default(), takes: BLOCK };
+    let pipe = Pipe::new(Said::default());
     assert!(size_of_val(&client_with(pipe, request(), &config)) <= 400);
 }

@@ -8,8 +8,7 @@ mod support;
 use std::{
     collections::VecDeque,
     future::Future,
-    io,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
@@ -20,12 +19,12 @@ use sansocket::{
     frame::OpCode,
     tokio::{Error, WebSocket, accept},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::{TcpListener, TcpStream};
 
-use counting::{allocated, forget, held, largest, peak};
+use counting::{
+    allocated, forget, held, largest, peak,
+    pipe::{Pipe, Said},
+};
 use support::{Peer, transport};
 
 /// What an idle connection may hold: its alarm. It is 112 bytes with tokio 1.54.
@@ -35,40 +34,10 @@ const OPEN: isize = 80;
 /// What the block of a thread costs on top once messages have shared it: a count of references.
 const SHARED: isize = 64;
 
-/// A stream that holds nothing but what the peer has said, and takes whatever it is told.
-struct Pipe(Arc<Mutex<VecDeque<u8>>>);
-
-impl AsyncRead for Pipe {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let said = &mut *self.0.lock().unwrap();
-        let len = said.as_slices().0.len().min(buf.remaining());
-        if len == 0 && Arc::strong_count(&self.0) > 1 {
-            return Poll::Pending;
-        }
-        buf.put_slice(&said.as_slices().0[..len]);
-        said.drain(..len);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// A connection, and what its peer says: never more at a time than fits from the beginning.
 struct Ends {
     websocket: WebSocket<Pipe>,
-    said: Arc<Mutex<VecDeque<u8>>>,
+    said: Said,
 }
 
 const PIPE: usize = 32 << 10;
@@ -79,7 +48,7 @@ fn ends(role: Role, config: &Config) -> Ends {
         Role::Server => Connection::server(config, Negotiated::default()),
         Role::Client => Connection::client(config, Negotiated::default(), || [1, 2, 3, 4]),
     };
-    Ends { websocket: WebSocket::from_parts(Pipe(said.clone()), connection, BytesMut::new()), said }
+    Ends { websocket: WebSocket::from_parts(Pipe::new(said.clone()), connection, BytesMut::new()), said }
 }
 
 impl Ends {
@@ -264,7 +233,7 @@ fn an_opening_handshake_keeps_no_block() {
         let mut openings: Vec<_> = (0..10)
             .map(|_| {
                 let said = Arc::new(Mutex::new(VecDeque::with_capacity(1024)));
-                (Box::pin(accept(Pipe(said.clone()))), said)
+                (Box::pin(accept(Pipe::new(said.clone()))), said)
             })
             .collect();
         for (opening, _) in &mut openings {
@@ -412,7 +381,7 @@ fn the_buffer_that_a_connection_began_with_goes_with_it() {
         input.extend_from_slice(&message);
         let said = Arc::new(Mutex::new(VecDeque::from(message.clone())));
         let connection = Connection::server(&Config::new(), Negotiated::default());
-        let mut websocket = WebSocket::from_parts(Pipe(said.clone()), connection, input);
+        let mut websocket = WebSocket::from_parts(Pipe::new(said.clone()), connection, input);
         for _ in 0..2 {
             assert_eq!(websocket.recv().await.unwrap().unwrap().len(), 5);
         }

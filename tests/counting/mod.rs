@@ -5,6 +5,9 @@
 // Each test file uses some of it.
 #![allow(dead_code, unreachable_pub)]
 
+#[cfg(feature = "tokio")]
+pub mod pipe;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
