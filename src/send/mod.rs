@@ -4,6 +4,7 @@
 
 mod deadline;
 mod encoder;
+mod end;
 mod keys;
 mod open;
 mod outgoing;
@@ -17,18 +18,19 @@ mod transmit;
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::{
     config::{Compress, Compression, Config, Negotiated, Pings},
     deflate::{Deflater, Direction},
     error::{SendError, TimedOut},
     event::{Chunk, Message, Traffic},
-    frame::{CloseFrame, MAX_CONTROL, OpCode},
+    frame::{MAX_CONTROL, OpCode},
     timer::Time,
 };
 use deadline::{Deadlines, Flow, Waiting};
 use encoder::Encoder;
+use end::End;
 use keys::Keys;
 pub use outgoing::{Outgoing, Overflow, Posted};
 use pongs::Pongs;
@@ -57,16 +59,6 @@ pub struct Sender {
     /// Nothing in ordinary life.
     end: Option<Box<End>>,
     deadlines: Deadlines,
-}
-
-/// That nothing more can be said, and why, if it is not that the stream has ended.
-#[derive(Debug, Default)]
-struct End {
-    /// Our Close frame, once it is queued.
-    closed: Option<Option<CloseFrame>>,
-    /// The stream can no longer be written to.
-    abandoned: bool,
-    timed_out: Option<TimedOut>,
 }
 
 impl Sender {
@@ -181,19 +173,6 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues a Close frame, `None` for one without a code, behind all that is queued. Nothing can be sent after it.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Closed`] if a Close frame was sent before, or the connection is over.
-    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), SendError> {
-        if self.is_closed() {
-            return Err(SendError::Closed);
-        }
-        self.write_close(frame.into());
-        Ok(())
-    }
-
     /// The bytes that wait for the wire. Posted messages are among them as the others leave.
     #[inline]
     pub fn transmit(&mut self) -> &mut Transmit {
@@ -278,8 +257,7 @@ impl Sender {
             Ok(true) => self.write_ping(Bytes::new()),
             Ok(false) => {}
             Err(timed_out) => {
-                self.abandon();
-                self.end.get_or_insert_default().timed_out = Some(timed_out);
+                self.time_out(timed_out);
                 return Err(timed_out);
             }
         }
@@ -311,51 +289,6 @@ impl Sender {
         self.deadlines.excuse_silence(now.into());
     }
 
-    /// Tells the sender that the stream has ended: once all is written there is nothing left to wait for.
-    pub fn receive_eof(&mut self) {
-        // That it is there is all.
-        self.end.get_or_insert_default();
-        // What waits for the end of a message that does not come is not sent.
-        if self.is_message_open() {
-            self.queue.clear();
-        }
-    }
-
-    /// Drops all that waits and refuses what comes: for a stream that can no longer be written to.
-    pub fn abandon(&mut self) {
-        self.queue.clear();
-        self.encoder.clear();
-        self.pongs.forget();
-        self.round_trip.forget();
-        self.end.get_or_insert_default().abandoned = true;
-    }
-
-    /// Our Close frame: `None` before it is queued, `Some(None)` if it has no code.
-    pub fn sent_close(&self) -> Option<Option<&CloseFrame>> {
-        self.end.as_ref()?.closed.as_ref().map(Option::as_ref)
-    }
-
-    /// The deadline that passed, if one did.
-    pub const fn timed_out(&self) -> Option<TimedOut> {
-        match &self.end {
-            Some(end) => end.timed_out,
-            None => None,
-        }
-    }
-
-    /// Whether nothing more can be said.
-    #[inline]
-    pub(crate) const fn is_closed(&self) -> bool {
-        self.end.is_some()
-    }
-
-    pub(crate) const fn is_abandoned(&self) -> bool {
-        match &self.end {
-            Some(end) => end.abandoned,
-            None => false,
-        }
-    }
-
     #[cfg(feature = "tokio")]
     pub(crate) const fn pings(&self) -> Pings {
         self.pings
@@ -383,18 +316,5 @@ impl Sender {
     fn write_ping(&mut self, payload: Bytes) {
         self.round_trip.ask(&payload);
         self.encoder.control(OpCode::Ping, payload);
-    }
-
-    fn write_close(&mut self, frame: Option<CloseFrame>) {
-        self.encoder.take(&mut self.queue, usize::MAX);
-        // What waits for the end of a message that does not come is not sent.
-        self.queue.clear();
-        let mut payload = BytesMut::new();
-        if let Some(frame) = &frame {
-            frame.write(&mut payload);
-        }
-        self.end.get_or_insert_default().closed = Some(frame);
-        self.encoder.control(OpCode::Close, payload.freeze());
-        self.encoder.finish();
     }
 }
