@@ -22,7 +22,7 @@ use sansocket::{
 };
 
 use counting::{
-    held,
+    forget, held, peak,
     pipe::{Pipe, Said},
 };
 use support::{Peer, transport};
@@ -134,6 +134,24 @@ fn a_small_part_of_a_frame_does_not_keep_the_block() {
                 let each = held_by_each(&heard, how);
                 assert!(each <= len as isize + OPEN, "{how:?}, {len}: {each}");
             }
+        }
+    });
+}
+
+#[test]
+fn the_last_bytes_of_a_large_frame_have_their_room_already() {
+    on_a_turned_clock(|| {
+        let frame = frame(OpCode::Binary, 4 << 20);
+        for last in [1, 5000] {
+            let (most, rest) = frame.split_at(frame.len() - last);
+            let mut end = End::new();
+            end.hears(most);
+            assert!(!end.receive(How::Messages));
+            end.hears(rest);
+            forget();
+            let before = held();
+            assert!(end.receive(How::Messages));
+            assert!(peak() - before <= OPEN, "{}", peak() - before);
         }
     });
 }

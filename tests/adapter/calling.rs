@@ -235,6 +235,7 @@ fn nothing_is_locked_when_a_task_is_woken() {
 /// A waker that is the last to know of a sender, as executors have it whose wakers own their tasks.
 #[test]
 fn a_waker_that_is_dropped_may_drop_a_sender_of_its_connection() {
+    // Nobody reads what it owns: it is there to be dropped.
     struct Owner(#[expect(dead_code)] Mutex<Option<Sender<Transport>>>);
     impl Wake for Owner {
         fn wake(self: Arc<Self>) {}

@@ -1,4 +1,6 @@
 //! A stream by hand, a peer by hand, a poll by hand.
+
+// Each test file uses some of it.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod halves;
