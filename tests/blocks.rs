@@ -139,10 +139,10 @@ fn a_small_part_of_a_frame_does_not_keep_the_block() {
 }
 
 #[test]
-fn the_last_bytes_of_a_large_frame_have_their_room_already() {
+fn the_last_bytes_of_a_frame_that_fits_a_block_need_no_other() {
     on_a_turned_clock(|| {
-        let frame = frame(OpCode::Binary, 4 << 20);
-        for last in [1, 5000] {
+        let frame = frame(OpCode::Binary, 62_000);
+        for last in [1, 2000] {
             let (most, rest) = frame.split_at(frame.len() - last);
             let mut end = End::new();
             end.hears(most);
