@@ -29,7 +29,5 @@ mod sharing;
 mod streaming;
 mod stuck;
 mod support;
-#[cfg(feature = "tracing")]
-mod tracing;
 mod waking;
 mod writing;

@@ -1,8 +1,17 @@
 //! What a connection tells to `tracing`. Feature `tracing`.
+//!
+//! One subscriber listens to all threads, before anything is told: a `tracing` event that is first met on a thread
+//! without one may be taken for an event that nobody wants, on every thread. So no other tests share the process.
+#![cfg(feature = "tracing")]
+
+#[path = "adapter/support/mod.rs"]
+mod support;
 
 use std::{
+    cell::RefCell,
     fmt::{self, Write},
-    sync::{Arc, Mutex},
+    mem,
+    sync::Once,
 };
 
 use sansocket::{
@@ -17,11 +26,14 @@ use tracing::{
     subscriber,
 };
 
-use crate::support::{Peer, Transport, at_once, open, request, server, transport};
+use support::{Peer, Transport, at_once, open, request, server, transport};
 
-/// Keeps what it is told, a line for each event.
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// What was told on this thread, a line for each event.
+    static HEARD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Listener;
 
 #[derive(Default)]
 struct Line {
@@ -55,7 +67,7 @@ impl Subscriber for Listener {
         let mut line = Line::default();
         event.record(&mut line);
         let level = if *event.metadata().level() == Level::DEBUG { "debug" } else { "trace" };
-        self.0.lock().unwrap().push(format!("{level} {}{}", line.message, line.fields));
+        HEARD.with_borrow_mut(|heard| heard.push(format!("{level} {}{}", line.message, line.fields)));
     }
 
     fn enter(&self, _: &Id) {}
@@ -63,34 +75,31 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-impl Listener {
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
-    }
+fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| subscriber::set_global_default(Listener).unwrap());
 }
 
-fn listen() -> (Listener, subscriber::DefaultGuard) {
-    let listener = Listener::default();
-    let guard = subscriber::set_default(listener.clone());
-    (listener, guard)
+fn told() -> Vec<String> {
+    HEARD.with_borrow_mut(mem::take)
 }
 
 #[tokio::test]
 async fn a_session_is_told_without_its_payloads() {
-    let (listener, _guard) = listen();
+    listen();
     let (mut websocket, peer): (_, Peer) = server();
     peer.text("secret");
     at_once(websocket.recv()).unwrap();
-    assert_eq!(listener.heard(), ["trace data received"]);
+    assert_eq!(told(), ["trace data received"]);
     at_once(websocket.send("secret")).unwrap();
-    assert_eq!(listener.heard(), ["trace output queued unsent=8"]);
+    assert_eq!(told(), ["trace output queued unsent=8"]);
     peer.ping("secret");
     peer.pong("1");
     peer.close(1001);
     peer.eof();
     assert_eq!(at_once(websocket.recv()).unwrap(), None);
     assert_eq!(at_once(websocket.recv()).unwrap(), None);
-    let heard = listener.heard();
+    let heard = told();
     assert_eq!(
         heard[..3],
         ["trace ping received len=6", "trace pong received len=1", "trace close received code=1001"]
@@ -103,14 +112,14 @@ async fn a_session_is_told_without_its_payloads() {
 
 #[tokio::test]
 async fn a_connection_that_is_aborted_says_so_at_once() {
-    let (listener, _guard) = listen();
+    listen();
     let (websocket, _peer) = open(sansocket::Role::Client, &Config::new());
     let (sender, _receiver) = websocket.split();
     sender.start_close(CloseFrame::NORMAL);
-    assert!(listener.heard().is_empty());
+    assert!(told().is_empty());
     sender.abort();
     sender.abort();
-    let heard = listener.heard();
+    let heard = told();
     assert_eq!(heard.len(), 1);
     assert!(heard[0].contains("ended=Vanished(Some(ConnectionAborted))"), "{heard:?}");
 }
@@ -122,22 +131,22 @@ fn ready() -> (Transport, Peer) {
 
 #[tokio::test]
 async fn openings_are_told_with_their_faults() {
-    let (listener, _guard) = listen();
+    listen();
     let (io, peer) = ready();
     peer.put(request(""));
     at_once(accept(io)).unwrap();
-    assert_eq!(listener.heard(), ["debug connection opened is_compressed=false"]);
+    assert_eq!(told(), ["debug connection opened is_compressed=false"]);
 
     let (io, peer) = ready();
     peer.put("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     peer.eof();
     at_once(accept(io)).unwrap_err();
-    let heard = listener.heard();
+    let heard = told();
     assert!(heard.len() == 1 && heard[0].starts_with("debug request rejected"), "{heard:?}");
     assert!(heard[0].contains("status=426"), "{heard:?}");
 
     let (io, peer) = ready();
     peer.put("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     at_once(client(io, Request::new("ws://host/").unwrap())).unwrap_err();
-    assert_eq!(listener.heard(), ["debug request refused error=refused with status 403 Forbidden"]);
+    assert_eq!(told(), ["debug request refused error=refused with status 403 Forbidden"]);
 }
