@@ -122,6 +122,27 @@ fn a_block_that_was_received_to_its_last_byte_is_given_back() {
     });
 }
 
+/// The application may take its time with what it was given.
+#[test]
+fn who_works_on_a_message_holds_no_block() {
+    on_a_turned_clock(|| {
+        for len in [0, 100, 3000, 15_000] {
+            for how in [How::Messages, How::Events, How::Chunks] {
+                let mut all: Vec<_> = (0..100).map(|_| End::new()).collect();
+                all.iter_mut().for_each(|end| assert!(!end.receive(how)));
+                let before = held();
+                let message = frame(OpCode::Binary, len);
+                for _ in 0..3 {
+                    all.iter().for_each(|end| end.hears(&message));
+                    all.iter_mut().for_each(|end| assert!(end.receive(how)));
+                    let each = (held() - before - BLOCK as isize) / 100;
+                    assert!(each <= OPEN, "{how:?}, {len}: {each}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn a_small_part_of_a_frame_does_not_keep_the_block() {
     on_a_turned_clock(|| {

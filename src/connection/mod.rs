@@ -1,5 +1,7 @@
 //! A connection: receiver, sender, and the one call between them. RFC 6455 §7.
 
+#[cfg(feature = "tokio")]
+mod adapter;
 mod state;
 
 use alloc::boxed::Box;
@@ -364,35 +366,5 @@ impl Connection {
     /// [`heard`](Receiver::heard).
     pub fn into_halves(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl Connection {
-    /// [`tick`](Self::tick), where the stream holds so many bytes of what has left back.
-    pub(crate) fn tick_unflushed(
-        &mut self,
-        now: Duration,
-        unflushed: usize,
-    ) -> Result<Option<Duration>, TimedOut> {
-        self.sender.tick_unflushed(now, self.receiver.heard(), unflushed)
-    }
-
-    /// The next message, if it is whole at the front of the input: [`receive`](Self::receive) with less ado.
-    #[inline]
-    pub(crate) fn receive_whole(&mut self, input: &mut BytesMut) -> Option<Message> {
-        if self.timed_out().is_some() { None } else { self.receiver.receive_whole(input) }
-    }
-
-    pub(crate) const fn receiver(&self) -> &Receiver {
-        &self.receiver
-    }
-
-    pub(crate) const fn sender(&self) -> &Sender {
-        &self.sender
-    }
-
-    pub(crate) const fn sender_mut(&mut self) -> &mut Sender {
-        &mut self.sender
     }
 }

@@ -34,9 +34,42 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Takes the message at the front of the input, if it is usual and all there.
-    // As `Receiver::whole`, and `copy` below.
+    // As `Receiver::whole`, and so are its steps.
     #[inline(always)]
     pub(super) fn take(input: &mut BytesMut, terms: &Terms) -> Option<Self> {
+        let front = Front::of(input, terms)?;
+        if front.len >= COPIED_BELOW {
+            return front.split(input);
+        }
+        let whole = front.copy(input)?;
+        if whole.frame_len == input.len() {
+            // The buffer begins at its start again.
+            input.clear();
+        } else {
+            input.advance(whole.frame_len);
+        }
+        Some(whole)
+    }
+
+    /// Copies the message at the front of the input, if it is usual and all there.
+    #[inline(always)]
+    pub(super) fn copy(input: &[u8], terms: &Terms) -> Option<Self> {
+        Front::of(input, terms)?.copy(input)
+    }
+}
+
+/// What the header at the front of the input says.
+struct Front {
+    kind: Kind,
+    header_len: usize,
+    len: usize,
+    key: MaskingKey,
+}
+
+impl Front {
+    /// If it is usual.
+    #[inline(always)]
+    fn of(input: &[u8], terms: &Terms) -> Option<Self> {
         let (&[first, second], behind) = input.split_first_chunk()?;
         let kind = match first {
             TEXT => Kind::Text,
@@ -62,58 +95,38 @@ impl Whole {
             Role::Client => (&[0; 4], behind),
         };
         admit_len(len as u64, Some(len as u64), terms).ok()?;
-        let (key, header_len) = (MaskingKey::new(*key), input.len() - behind.len());
-        let payload = if len < COPIED_BELOW {
-            Self::copy(input, header_len, len, key, kind)
-        } else {
-            Self::split(input, header_len, len, key, kind)
-        };
-        Some(Self { kind, payload: payload?, frame_len: header_len + len })
+        Some(Self { kind, header_len: input.len() - behind.len(), len, key: MaskingKey::new(*key) })
     }
 
     /// Copies the payload out of the input.
     #[inline(always)]
-    fn copy(
-        input: &mut BytesMut,
-        header_len: usize,
-        len: usize,
-        key: MaskingKey,
-        kind: Kind,
-    ) -> Option<Bytes> {
-        let mut payload: Box<[u8]> = input[header_len..].get(..len)?.into();
-        key.apply_whole(&mut payload);
-        if !is_valid(&payload, kind) {
-            return None;
-        }
-        if header_len + len == input.len() {
-            // The buffer begins at its start again.
-            input.clear();
-        } else {
-            input.advance(header_len + len);
-        }
-        Some(payload.into())
+    fn copy(self, input: &[u8]) -> Option<Whole> {
+        let mut payload: Box<[u8]> = input[self.header_len..].get(..self.len)?.into();
+        self.key.apply_whole(&mut payload);
+        is_valid(&payload, self.kind).then(|| self.whole(payload.into()))
     }
 
     /// Takes the payload out of the input as it is.
     #[inline(never)]
-    fn split(
-        input: &mut BytesMut,
-        header_len: usize,
-        len: usize,
-        key: MaskingKey,
-        kind: Kind,
-    ) -> Option<Bytes> {
-        let payload = input[header_len..].get_mut(..len)?;
-        key.apply_whole(payload);
-        if !is_valid(payload, kind) {
-            key.apply_whole(payload);
+    fn split(self, input: &mut BytesMut) -> Option<Whole> {
+        let payload = input[self.header_len..].get_mut(..self.len)?;
+        self.key.apply_whole(payload);
+        if !is_valid(payload, self.kind) {
+            self.key.apply_whole(payload);
             return None;
         }
-        input.advance(header_len);
-        Some(take(input, len))
+        input.advance(self.header_len);
+        let payload = take(input, self.len);
+        Some(self.whole(payload))
+    }
+
+    #[inline(always)]
+    fn whole(self, payload: Bytes) -> Whole {
+        Whole { kind: self.kind, payload, frame_len: self.header_len + self.len }
     }
 }
 
+#[inline(always)]
 fn is_valid(payload: &[u8], kind: Kind) -> bool {
     kind == Kind::Binary || is_text(payload)
 }

@@ -88,6 +88,16 @@ fn grow(input: &mut BytesMut, missing: usize) {
     input.reserve(size - input.len());
 }
 
+/// Gives a block with nothing in it back, unless a message is a part of it.
+#[inline(never)]
+pub(super) fn give_back_free(input: &mut BytesMut) -> bool {
+    let is_free = input.capacity() == BLOCK || input.capacity() > 0 && reclaim(input);
+    if is_free {
+        SPARE.set(mem::take(input));
+    }
+    is_free
+}
+
 /// Gives the block back, but for the bytes in it.
 #[inline]
 pub(super) fn give_back(input: &mut BytesMut) {

@@ -21,6 +21,7 @@ mod halves;
 #[cfg(feature = "json")]
 mod json;
 mod keepalive;
+mod little;
 mod loopback;
 mod opening;
 mod reading;

@@ -30,12 +30,8 @@ struct Glance {
 pub(super) enum Listener {
     /// The task that sends, by turns.
     Same,
-    /// The task that sends, and it has sent since it last received.
-    Busy,
     /// A task of its own.
     Other,
-    /// A task of its own, and a sender has sent since it last received: it may be busy with something else.
-    Away,
     /// Nobody: what comes is dropped.
     Nobody,
 }
@@ -48,6 +44,8 @@ pub(super) struct Driver<T> {
     held: Option<Box<Held>>,
     asked: Asked,
     listener: Listener,
+    /// Something was sent since the listener last asked for more: it may be busy with something else.
+    has_sent: bool,
     /// Whose message it is that is being sent in chunks.
     lane: Place,
 }
@@ -60,6 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             held: None,
             asked: Asked::Message,
             listener: Listener::Same,
+            has_sent: false,
             lane: SENDING,
         }
     }
@@ -135,6 +134,7 @@ impl<T> Driver<T> {
     /// Says who receives from now on.
     pub(super) const fn set_listener(&mut self, listener: Listener) {
         self.listener = listener;
+        self.has_sent = false;
     }
 
     fn glance(&self) -> Glance {

@@ -123,8 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             let held = match self.asked {
                 Asked::Chunk => ready!(self.pump.poll_view(cx, &CHUNKS)).map(|held| held.map(Held::Chunk)),
                 Asked::Event => ready!(self.poll_events(cx)).map(|held| held.map(Held::Event)),
-                Asked::Message => ready!(self.pump.poll_message(cx))
-                    .map(|held| held.map(|message| Held::Event(Event::Data(message)))),
+                Asked::Message => ready!(self.pump.poll_view(cx, &DATA)).map(|held| held.map(Held::Event)),
             };
             match held {
                 Ok(Some(held)) => self.held = Some(Box::new(held)),
@@ -136,17 +135,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     fn ask(&mut self, asked: Asked) {
         self.asked = asked;
-        self.listener = match self.listener {
-            Listener::Busy => Listener::Same,
-            Listener::Away => Listener::Other,
-            listener => listener,
-        };
+        self.has_sent = false;
     }
 
     /// What is held of events: all for a task that receives; for one that only sends, what it has to answer.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         match (self.listener, self.pump.connection.sender().pings()) {
-            (Listener::Other | Listener::Away, _) => self.pump.poll_view(cx, &EVENTS),
+            (Listener::Other, _) => self.pump.poll_view(cx, &EVENTS),
             (_, Pings::Shown) => self.pump.poll_view(cx, &QUESTIONS),
             (_, Pings::Answered) => self.pump.poll_view(cx, &DATA),
         }

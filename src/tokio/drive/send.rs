@@ -70,11 +70,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if self.pump.poll_write(cx).is_pending() || self.is_deaf() {
             let _ = self.poll_attend(cx);
         }
-        self.listener = match self.listener {
-            Listener::Same => Listener::Busy,
-            Listener::Other => Listener::Away,
-            listener => listener,
-        };
+        self.has_sent = true;
         if self.pump.is_sent(position) {
             return Poll::Ready(self.pump.check_stream());
         }
@@ -85,9 +81,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// same.
     fn is_deaf(&self) -> bool {
         match self.listener {
-            Listener::Same | Listener::Other => false,
-            Listener::Away => !self.wakers.is_taken(RECEIVING),
-            Listener::Busy | Listener::Nobody => true,
+            Listener::Same => self.has_sent,
+            Listener::Other => self.has_sent && !self.wakers.is_taken(RECEIVING),
+            Listener::Nobody => true,
         }
     }
 }

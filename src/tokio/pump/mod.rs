@@ -4,25 +4,24 @@
 //! registers the task with all that it waits for before it gives `Pending`.
 
 mod end;
+mod read;
 mod write;
 
 use core::{
-    future::Future,
     mem,
     ops::ControlFlow,
-    pin::pin,
     task::{Context, Poll, ready},
 };
 use std::io;
 
 use ::tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncWrite},
     time::Instant,
 };
 use bytes::BytesMut;
 
 use super::{
-    Error, block,
+    Error,
     clock::Clock,
     ticks::{Hook, Told},
     trace,
@@ -42,6 +41,10 @@ pub(super) struct Pump<T> {
     pub(super) io: T,
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
+    /// The input has no memory.
+    is_bare: bool,
+    /// The last read brought little.
+    reads_little: bool,
     clock: Clock,
     /// When the task last waited with something new that was read, if the machine was not told the time then.
     heard_at: Option<Instant>,
@@ -68,6 +71,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             io,
             connection,
             input,
+            is_bare: false,
+            reads_little: true,
             clock: Clock::new(),
             heard_at: None,
             is_read: false,
@@ -86,19 +91,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         self.ticks = Hook::new(listen);
     }
 
-    /// The next of what `receive` takes of what has come, or how it ended.
+    /// The next of what `receive` takes of what has come, or `read` of what comes, or how it ended.
     #[inline]
     fn poll_next<R>(
         &mut self,
         cx: &mut Context<'_>,
         receive: impl Fn(&mut Self) -> Option<R>,
+        read: impl Fn(&mut Self, &mut Context<'_>) -> Poll<Option<R>>,
     ) -> Poll<Result<Option<R>, Error>> {
         for _ in 0..TURNS {
             if let Some(wanted) = receive(self) {
+                self.give_back_free();
                 return Poll::Ready(Ok(Some(wanted)));
             }
-            if ready!(self.poll_turn(cx)).is_break() {
-                return Poll::Ready(self.outcome().map(|()| None));
+            match ready!(self.poll_turn(cx, &read)) {
+                ControlFlow::Continue(None) => {}
+                ControlFlow::Continue(wanted) => return Poll::Ready(Ok(wanted)),
+                ControlFlow::Break(()) => return Poll::Ready(self.outcome().map(|()| None)),
             }
         }
         self.yield_now(cx);
@@ -112,26 +121,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         cx: &mut Context<'_>,
         view: &View<D, R>,
     ) -> Poll<Result<Option<R>, Error>> {
-        self.poll_next(cx, |pump| pump.receive(view))
+        self.poll_next(cx, |pump| pump.receive(view), |pump, cx| pump.poll_read(cx).map(|()| None))
     }
 
     /// The next message, or how it ended.
     #[inline]
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.poll_next(cx, Self::receive_message)
+        self.poll_next(cx, Self::receive_message, Self::poll_read_message)
     }
 
     /// The next message, if it has come.
     #[inline]
     fn receive_message(&mut self) -> Option<Message> {
-        match self.connection.receive_whole(&mut self.input) {
-            Some(message) => {
-                trace::received(&Event::Data(()));
-                Some(message)
-            }
-            None if self.has_come() => self.receive(&MESSAGES),
-            None => None,
+        if !self.has_come() {
+            return None;
         }
+        let Some(message) = self.connection.receive_whole(&mut self.input) else {
+            return self.receive(&MESSAGES);
+        };
+        trace::received(&Event::Data(()));
+        Some(message)
     }
 
     /// What is asked for, if it has come.
@@ -158,9 +167,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// Writes what waits and reads what comes. Ready when something has, or a deadline, or the end.
-    // With the read always inlined: calls of the two would take 70 instructions of some 2,300 for a message.
+    // Always inlined, and so is the read: calls of the two would take 70 instructions of some 2,300 for a message.
     #[inline(always)]
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+    fn poll_turn<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: impl Fn(&mut Self, &mut Context<'_>) -> Poll<Option<R>>,
+    ) -> Poll<ControlFlow<(), Option<R>>> {
         let is_written = self.poll_write(cx).is_ready();
         let is_running = self.connection.is_running();
         if !is_running {
@@ -168,18 +181,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
                 let _ = self.poll_shutdown(cx);
             }
             if self.is_over() {
-                block::give_back(&mut self.input);
+                self.give_back();
                 return Poll::Ready(ControlFlow::Break(()));
             }
         }
-        if (is_running || self.connection.wants_read()) && self.poll_read(cx).is_ready() {
-            return Poll::Ready(ControlFlow::Continue(()));
+        if (is_running || self.connection.wants_read())
+            && let Poll::Ready(received) = read(self, cx)
+        {
+            return Poll::Ready(ControlFlow::Continue(received));
         }
-        block::give_back(&mut self.input);
+        self.give_back();
         if is_running && is_written && self.postpone_tick(cx) {
             return Poll::Pending;
         }
-        self.poll_tick(cx, false).map(ControlFlow::Continue)
+        self.poll_tick(cx, false).map(|()| ControlFlow::Continue(None))
     }
 
     /// Leaves room for other tasks, where a stream is always ready, and does not let it outrun the deadlines.
@@ -190,22 +205,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
 
     /// Writes and keeps the deadlines without reading. Ready when the connection is over.
     pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        block::give_back(&mut self.input);
+        self.give_back();
         let _ = self.poll_write(cx);
         while !self.is_over() && self.poll_tick(cx, true).is_ready() {}
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    #[inline(always)]
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let missing = self.connection.receiver().missing(&self.input);
-        block::borrow(&mut self.input, missing);
-        match ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
-            Ok(1..) => self.is_read = true,
-            Ok(0) => self.end(None),
-            Err(error) => self.end(Some(error.kind())),
-        }
-        Poll::Ready(())
     }
 
     /// Leaves an open connection without the time where the alarm rings when it has to be told, or it need not be.
