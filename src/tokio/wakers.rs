@@ -9,6 +9,7 @@ use std::{
     boxed::Box,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Wake,
+    vec,
     vec::Vec,
 };
 
@@ -56,43 +57,54 @@ impl Waiting {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Wakers {
+pub(super) enum Wakers {
+    #[default]
+    Nobody,
     /// The only task that waits, as long as two were never seen.
-    one: Option<Box<Waiting>>,
-    many: Option<Arc<Many>>,
+    One(Box<Waiting>),
+    Many(Arc<Many>),
 }
 
 impl Wakers {
     /// Whether no task waits, and two were never seen.
     pub(super) const fn is_empty(&self) -> bool {
-        self.one.is_none() && self.many.is_none()
+        matches!(self, Self::Nobody)
     }
 
     /// Enters a task that is about to poll; returns what to poll the stream with, if others wait as well.
     pub(super) fn enter(&mut self, place: Place, waker: &Waker, until: Until) -> Option<Waker> {
-        let other = self.one.take_if(|one| one.place != place).map(|other| *other);
-        if self.many.is_none() && other.is_none() {
-            return None;
+        match self {
+            Self::Nobody => return None,
+            Self::One(one) if one.place == place => return None,
+            Self::One(_) | Self::Many(_) => {}
         }
-        let many = self.many.get_or_insert_default();
+        let many = self.many();
         let mut tasks = many.tasks();
-        tasks.waiting.extend(other);
         tasks.set(Waiting::new(place, waker, until));
         tasks.call = Call::Kept;
-        Some(many.clone().into())
+        drop(tasks);
+        Some(many.into())
     }
 
     /// From now on there are several tasks.
     pub(super) fn share(&mut self) {
-        let one = self.one.take().map(|one| *one);
-        self.many.get_or_insert_default().tasks().waiting.extend(one);
+        self.many();
+    }
+
+    fn many(&mut self) -> Arc<Many> {
+        let many = match mem::take(self) {
+            Self::Nobody => Arc::default(),
+            Self::One(one) => Arc::new(Many(Mutex::new(Tasks { waiting: vec![*one], ..Tasks::default() }))),
+            Self::Many(many) => many,
+        };
+        *self = Self::Many(many.clone());
+        many
     }
 
     /// Nobody waits any more.
     pub(super) fn forget(&mut self) {
-        self.one = None;
         // The stream may still know it.
-        if let Some(many) = self.many.take() {
+        if let Self::Many(many) = mem::take(self) {
             let gone = mem::take(&mut *many.tasks());
             drop(gone);
         }
@@ -100,27 +112,29 @@ impl Wakers {
 
     /// The task that has entered goes on waiting.
     pub(super) fn wait(&mut self, place: Place, waker: &Waker, until: Until) {
-        match (&self.many, &mut self.one) {
-            (Some(many), _) => many.tasks().change(place, until),
-            (None, Some(one)) => **one = Waiting::new(place, waker, until),
-            (None, one) => *one = Some(Box::new(Waiting::new(place, waker, until))),
+        match self {
+            Self::Nobody => *self = Self::One(Box::new(Waiting::new(place, waker, until))),
+            Self::One(one) => **one = Waiting::new(place, waker, until),
+            Self::Many(many) => many.tasks().change(place, until),
         }
     }
 
     /// The task does not wait any more. What it leaves is to be dropped once nothing is locked.
     pub(super) fn leave(&mut self, place: Place) -> Option<Waiting> {
-        match &self.many {
-            Some(many) => many.tasks().take(place),
-            None => self.one.take_if(|one| one.place == place).map(|one| *one),
+        match mem::take(self) {
+            Self::One(one) if one.place == place => return Some(*one),
+            others => *self = others,
         }
+        if let Self::Many(many) = self { many.tasks().take(place) } else { None }
     }
 
     /// Whether a task waits in this place, and has not stopped without a word: then it does not come when it is called.
     pub(super) fn is_taken(&self, place: Place) -> bool {
         let is_here = |waiting: &Waiting| waiting.place == place && !waiting.is_called;
-        match &self.many {
-            Some(many) => many.tasks().waiting.iter().any(is_here),
-            None => self.one.as_deref().is_some_and(is_here),
+        match self {
+            Self::Nobody => false,
+            Self::One(one) => is_here(one),
+            Self::Many(many) => many.tasks().waiting.iter().any(is_here),
         }
     }
 
@@ -128,9 +142,10 @@ impl Wakers {
     /// called and has not come back is not called again: it may be this task, which has stopped waiting there.
     pub(super) fn due(&self, place: Place, is_due: impl Fn(Until) -> bool) -> Due {
         let is_other = |waiting: &Waiting| waiting.place != place && is_due(waiting.until);
-        let Some(many) = &self.many else {
-            let one = self.one.iter().filter(|waiting| is_other(waiting));
-            return Due { called: one.map(|waiting| waiting.waker.clone()).collect(), _gone: None };
+        let many = match self {
+            Self::Many(many) => many,
+            Self::One(one) if is_other(one) => return Due { called: vec![one.waker.clone()], _gone: None },
+            Self::Nobody | Self::One(_) => return Due { called: Vec::new(), _gone: None },
         };
         let mut tasks = many.tasks();
         let called = match mem::take(&mut tasks.call) {
@@ -200,7 +215,7 @@ impl Tasks {
 
 /// All tasks that wait.
 #[derive(Debug, Default)]
-struct Many(Mutex<Tasks>);
+pub(super) struct Many(Mutex<Tasks>);
 
 impl Many {
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
