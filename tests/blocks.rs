@@ -132,9 +132,9 @@ fn who_works_on_a_message_holds_no_block() {
                 all.iter_mut().for_each(|end| assert!(!end.receive(how)));
                 let before = held();
                 let message = frame(OpCode::Binary, len);
-                for _ in 0..3 {
-                    all.iter().for_each(|end| end.hears(&message));
-                    all.iter_mut().for_each(|end| assert!(end.receive(how)));
+                for count in [1, 3, 1] {
+                    all.iter().for_each(|end| end.hears(&message.repeat(count)));
+                    all.iter_mut().for_each(|end| (0..count).for_each(|_| assert!(end.receive(how))));
                     let each = (held() - before - BLOCK as isize) / 100;
                     assert!(each <= OPEN, "{how:?}, {len}: {each}");
                 }

@@ -1,8 +1,9 @@
 //! Memory to read into and to write from, which belongs to whoever is at work, not to whoever is waiting.
 //!
-//! Each thread keeps one spare block for either. A connection borrows the one to read, and gives it back when it has to
-//! wait: what is then left of its input, a part of a frame, it keeps in a buffer of just that size, or, from 16 KiB on, in
-//! the block. The other one it has from the first message that it queues until all output has left.
+//! Each thread keeps one spare block for either. A connection borrows the one to read, and gives it back when all that
+//! was read has been received, or when it has to wait: what is then left of its input, a part of a frame, it keeps in a
+//! buffer of just that size, or, from 16 KiB on, in the block. The other one it has from the first message that it queues
+//! until all output has left.
 
 use std::{boxed::Box, cell::Cell, mem, thread_local};
 

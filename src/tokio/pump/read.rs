@@ -16,7 +16,7 @@ use crate::{
     tokio::{block, trace},
 };
 
-/// What one read can bring where no more is expected: small messages, and not too much for a stack.
+/// What one read can bring where no more is expected: a frame of 4 KiB with its header, which is not too much for a stack.
 const LITTLE: usize = (4 << 10) + 64;
 
 impl<T: AsyncRead + Unpin> Pump<T> {
