@@ -90,6 +90,23 @@ async fn what_breaks_a_rule_is_refused_behind_what_does_not() {
     }
 }
 
+#[tokio::test]
+async fn a_read_of_little_that_was_full_is_followed_by_one_of_much() {
+    let (mut websocket, peer) = server();
+    let frame = peer.frame(OpCode::Binary, &[7; 58]);
+    assert_eq!(LITTLE % frame.len(), 0, "no part of a frame is left");
+    assert!(waits(websocket.recv()));
+    for reads in [2, 1] {
+        peer.put(frame.repeat(650));
+        peer.clear_log();
+        for _ in 0..650 {
+            assert_eq!(at_once(websocket.recv()).unwrap().unwrap().len(), 58);
+        }
+        assert_eq!(peer.reads(), reads);
+        assert!(waits(websocket.recv()));
+    }
+}
+
 /// A message in fragments is open while little comes.
 #[tokio::test]
 async fn little_within_a_message_is_a_part_of_it() {
