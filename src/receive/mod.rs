@@ -207,7 +207,7 @@ impl Receiver {
     }
 
     /// The next message of either view, if nothing has to be remembered for it.
-    // Always inlined, and so are its steps: calls would take 150 instructions of some 2,300 for a message.
+    // Always inlined, and so are its steps: calls would take 150 instructions of some 2,200 for a message.
     #[inline(always)]
     fn whole(&mut self, input: &mut BytesMut) -> Option<Whole> {
         if !self.is_between() {

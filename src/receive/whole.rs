@@ -52,6 +52,7 @@ impl Whole {
     }
 
     /// Copies the message at the front of the input, if it is usual and all there.
+    #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(super) fn copy(input: &[u8], terms: &Terms) -> Option<Self> {
         Front::of(input, terms)?.copy(input)

@@ -62,6 +62,20 @@ async fn what_comes_at_once_is_one_read_and_one_more_where_much_was_not_expected
     }
 }
 
+/// What follows the first byte of this frame could be a frame itself.
+#[tokio::test]
+async fn little_behind_a_part_of_a_header_is_its_rest() {
+    let (mut websocket, peer) = server();
+    assert!(waits(websocket.recv()));
+    for _ in 0..2 {
+        peer.put([0x82]);
+        assert!(waits(websocket.recv()));
+        peer.put([0x81, 0x80, 0, 0, 0, b'x' ^ 0x80]);
+        assert_eq!(at_once(websocket.recv()).unwrap(), Some(Message::from(b"x".to_vec())));
+        assert!(waits(websocket.recv()));
+    }
+}
+
 #[tokio::test]
 async fn what_breaks_a_rule_is_refused_behind_what_does_not() {
     let (_, peer) = server();

@@ -167,7 +167,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     }
 
     /// Writes what waits and reads what comes. Ready when something has, or a deadline, or the end.
-    // Always inlined, and so is the read: calls of the two would take 70 instructions of some 2,300 for a message.
+    // Always inlined, and so is the read: calls of the two would take 70 instructions of some 2,200 for a message.
     #[inline(always)]
     fn poll_turn<R>(
         &mut self,
