@@ -119,8 +119,8 @@
 //! 5. Cost is linear in the bytes received, however they are cut (`tests/memory.rs`, `tests/opening.rs`).
 //! 6. After a fatal error: one Close frame, no further data event, the same error for ever
 //!    (`tests/machine/closing.rs`).
-//! 7. A connection holds no buffer while it is idle, or while the application works on what came last (`tests/idle.rs`,
-//!    `tests/blocks.rs`).
+//! 7. A connection holds no buffer while it is idle, or while the application works on a message below 16 KiB with nothing
+//!    behind it (`tests/idle.rs`, `tests/blocks.rs`).
 //! 8. There is no `unsafe` but for one call, of the loop under a mask that is compiled for processors with AVX2
 //!    (`src/frame/mask/lanes.rs`, `tests/layers.rs`, `tests/machine/masking.rs`).
 //! 9. A session that was recorded, as bytes with times, replays as it was ([`replay`], `tests/sessions.rs`).

@@ -122,24 +122,46 @@ fn a_block_that_was_received_to_its_last_byte_is_given_back() {
     });
 }
 
+/// What each of so many connections holds when they have received so many times, and the application has not come back.
+fn held_at_work(heard: &[u8], times: usize, how: How) -> isize {
+    const COUNT: usize = 100;
+    let mut all: Vec<_> = (0..COUNT).map(|_| End::new()).collect();
+    all.iter_mut().for_each(|end| assert!(!end.receive(how)));
+    let before = held();
+    all.iter().for_each(|end| end.hears(heard));
+    all.iter_mut().for_each(|end| (0..times).for_each(|_| assert!(end.receive(how))));
+    // One for the thread.
+    (held() - before - BLOCK as isize) / COUNT as isize
+}
+
 /// The application may take its time with what it was given.
 #[test]
 fn who_works_on_a_message_holds_no_block() {
     on_a_turned_clock(|| {
-        for len in [0, 100, 3000, 15_000] {
-            for how in [How::Messages, How::Events, How::Chunks] {
-                let mut all: Vec<_> = (0..100).map(|_| End::new()).collect();
-                all.iter_mut().for_each(|end| assert!(!end.receive(how)));
-                let before = held();
-                let message = frame(OpCode::Binary, len);
-                for count in [1, 3, 1] {
-                    all.iter().for_each(|end| end.hears(&message.repeat(count)));
-                    all.iter_mut().for_each(|end| (0..count).for_each(|_| assert!(end.receive(how))));
-                    let each = (held() - before - BLOCK as isize) / 100;
-                    assert!(each <= OPEN, "{how:?}, {len}: {each}");
-                }
+        for how in [How::Messages, How::Events, How::Chunks] {
+            for (len, count) in
+                [(0, 1), (100, 3), (3000, 1), (3000, 3), (15_000, 1), (15_000, 3), (65_000, 1)]
+            {
+                let each = held_at_work(&frame(OpCode::Binary, len).repeat(count), count, how);
+                assert!(each <= OPEN, "{how:?}, {len}: {each}");
             }
         }
+        let last = frame(OpCode::Ping, 125);
+        let each = held_at_work(&a_block_that_ends_with(&last), 3, How::Events);
+        assert!(each <= OPEN, "to the last byte of a block: {each}");
+    });
+}
+
+#[test]
+fn what_little_there_is_behind_a_message_is_all_that_is_held() {
+    on_a_turned_clock(|| {
+        let first = frame(OpCode::Binary, 20);
+        for rest in [vec![0x82], frame(OpCode::Ping, 100), first.repeat(64)] {
+            let each = held_at_work(&[&first, &rest[..]].concat(), 1, How::Messages);
+            assert!(each <= rest.len() as isize, "{each} for {}", rest.len());
+        }
+        let each = held_at_work(&first.repeat(64), 64, How::Messages);
+        assert!(each <= OPEN, "{each}");
     });
 }
 

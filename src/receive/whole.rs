@@ -43,7 +43,7 @@ impl Whole {
         }
         let whole = front.copy(input)?;
         if whole.frame_len == input.len() {
-            // The buffer begins at its start again.
+            // Its room is there again.
             input.clear();
         } else {
             input.advance(whole.frame_len);

@@ -2,8 +2,9 @@
 //!
 //! Each thread keeps one spare block for either. A connection borrows the one to read, and gives it back when all that
 //! was read has been received, or when it has to wait: what is then left of its input, a part of a frame, it keeps in a
-//! buffer of just that size, or, from 16 KiB on, in the block. The other one it has from the first message that it queues
-//! until all output has left.
+//! buffer of just that size, or, from 16 KiB on, in the block. A message from 16 KiB on is a part of its block, which the
+//! connection then has until it waits. The other one it has from the first message that it queues until all output has
+//! left.
 
 use std::{boxed::Box, cell::Cell, mem, thread_local};
 
@@ -89,14 +90,17 @@ fn grow(input: &mut BytesMut, missing: usize) {
     input.reserve(size - input.len());
 }
 
-/// Gives a block with nothing in it back, unless a message is a part of it.
+/// Gives a block with nothing in it back, unless a large message is a part of it that the application still has; returns
+/// whether `input` has no memory then.
 #[inline(never)]
 pub(super) fn give_back_free(input: &mut BytesMut) -> bool {
-    let is_free = input.capacity() == BLOCK || input.capacity() > 0 && reclaim(input);
-    if is_free {
+    if input.capacity() == BLOCK || reclaim(input) {
         SPARE.set(mem::take(input));
+    } else if input.capacity() < ROOM {
+        // The last of a block, if it is not a rest, is the message's.
+        *input = BytesMut::new();
     }
-    is_free
+    input.capacity() == 0
 }
 
 /// Gives the block back, but for the bytes in it.

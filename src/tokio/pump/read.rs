@@ -9,6 +9,7 @@ use core::{
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use bytes::BytesMut;
 
 use super::Pump;
 use crate::{
@@ -55,9 +56,8 @@ impl<T: AsyncRead + Unpin> Pump<T> {
             trace::received(&Event::Data(()));
         }
         if !rest.is_empty() {
-            block::borrow(&mut self.input, 0);
+            self.input = BytesMut::from(rest);
             self.is_bare = false;
-            self.input.extend_from_slice(rest);
         }
         Poll::Ready(message)
     }
@@ -73,8 +73,8 @@ impl<T: AsyncRead + Unpin> Pump<T> {
 }
 
 impl<T> Pump<T> {
-    /// Gives the memory of the input back, if all has been received and nothing is a part of it: the application may take its
-    /// time with what it was given.
+    /// Gives the memory of the input back, if all has been received: the application may take its time with what it was
+    /// given.
     #[inline]
     pub(super) fn give_back_free(&mut self) {
         if self.input.is_empty() && !self.is_bare {
