@@ -354,3 +354,15 @@ fn halves_and_their_futures_move_between_threads() {
     is_send(receiver.recv_reader());
     is_send(receiver.reunite(sender));
 }
+
+#[tokio::test]
+async fn who_sends_without_a_receiver_answers_pings_each_time() {
+    let (sender, receiver, peer) = halves(Role::Server);
+    drop(receiver);
+    for ping in ["1", "2"] {
+        peer.ping(ping);
+        at_once(sender.send("x")).unwrap();
+    }
+    at_once(sender.send("y")).unwrap();
+    assert_eq!(peer.heard(), ["text x", "pong 1", "text x", "pong 2", "text y"]);
+}
